@@ -1,1 +1,9 @@
 //! logrbd: librados and librbd in Rust, with a log-structured virtual disk behind the RBD API.
+//!
+//! Rooms, top to bottom; a room uses only rooms below it: `capi` (the C functions), `image` (rbd semantics),
+//! `disk` (the log-structured disk), `store` (RADOS object semantics). See docs/design.md.
+
+pub mod disk;
+pub mod errno;
+pub mod image;
+pub mod store;
