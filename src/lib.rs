@@ -3,6 +3,7 @@
 //! Rooms, top to bottom; a room uses only rooms below it: `capi` (the C functions), `image` (rbd semantics),
 //! `disk` (the log-structured disk), `store` (RADOS object semantics). See docs/design.md.
 
+pub mod capi;
 pub mod disk;
 pub mod errno;
 pub mod image;

@@ -1,0 +1,339 @@
+//! Arguments: how C strings, buffers, vectors and out-parameters become Rust values. Null is EINVAL.
+
+#![allow(clippy::disallowed_methods)]
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use crate::errno::Errno;
+
+/// A required C string.
+///
+/// # Safety
+/// `s` is null or a NUL-terminated string that lives through `'a`.
+pub unsafe fn cstr<'a>(s: *const c_char) -> Result<&'a CStr, Errno> {
+    // SAFETY: the caller's promise.
+    unsafe { opt_cstr(s) }.ok_or(Errno::EINVAL)
+}
+
+/// A C string that may be absent.
+///
+/// # Safety
+/// As for [`cstr`].
+pub unsafe fn opt_cstr<'a>(s: *const c_char) -> Option<&'a CStr> {
+    // SAFETY: not null, and the caller's promise.
+    (!s.is_null()).then(|| unsafe { CStr::from_ptr(s) })
+}
+
+/// A required C string as UTF-8; anything else is EINVAL. Names in RADOS are bytes: use [`bytes`] for objects and keys.
+///
+/// # Safety
+/// As for [`cstr`].
+pub unsafe fn text<'a>(s: *const c_char) -> Result<&'a str, Errno> {
+    // SAFETY: the caller's promise.
+    unsafe { cstr(s) }?.to_str().map_err(|_| Errno::EINVAL)
+}
+
+/// A text that may be absent; bytes that are not UTF-8 are EINVAL.
+///
+/// # Safety
+/// As for [`cstr`].
+pub unsafe fn opt_text<'a>(s: *const c_char) -> Result<Option<&'a str>, Errno> {
+    // SAFETY: the caller's promise.
+    unsafe { opt_cstr(s) }.map(|s| s.to_str().map_err(|_| Errno::EINVAL)).transpose()
+}
+
+/// The bytes of a required C string, without its NUL.
+///
+/// # Safety
+/// As for [`cstr`].
+pub unsafe fn bytes<'a>(s: *const c_char) -> Result<&'a [u8], Errno> {
+    // SAFETY: the caller's promise.
+    Ok(unsafe { cstr(s) }?.to_bytes())
+}
+
+/// Input of a known length. Null is fine for no bytes; a length that no object can have is EINVAL.
+///
+/// # Safety
+/// `p` is null or readable for `len` elements through `'a`.
+pub unsafe fn slice<'a, T>(p: *const T, len: usize) -> Result<&'a [T], Errno> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if p.is_null() || !p.is_aligned() || !fits::<T>(len) {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: not null, aligned, of a possible size, and readable by the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(p, len) })
+}
+
+/// [`slice`] for the many functions that declare bytes as `const char *`.
+///
+/// # Safety
+/// As for [`slice`].
+pub unsafe fn data<'a>(p: *const c_char, len: usize) -> Result<&'a [u8], Errno> {
+    // SAFETY: the caller's promise.
+    unsafe { slice(p.cast::<u8>(), len) }
+}
+
+/// An array of required C strings, as bytes.
+///
+/// # Safety
+/// `p` is null or readable for `len` pointers, each as for [`cstr`].
+pub unsafe fn strings<'a>(p: *const *const c_char, len: usize) -> Result<Vec<&'a [u8]>, Errno> {
+    // SAFETY: the caller's promise, for the array and for each string.
+    unsafe { slice(p, len)?.iter().map(|&s| bytes(s)).collect() }
+}
+
+fn fits<T>(len: usize) -> bool {
+    len.checked_mul(size_of::<T>()).is_some_and(|size| isize::try_from(size).is_ok())
+}
+
+/// Writes to a required out-parameter.
+///
+/// # Safety
+/// `p` is null or writable for one `T`.
+pub unsafe fn out<T>(p: *mut T, value: T) -> Result<(), Errno> {
+    if p.is_null() || !p.is_aligned() {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: not null, aligned, writable by the caller's promise; C's memory needs no drop.
+    unsafe { p.write(value) };
+    Ok(())
+}
+
+/// Writes to an out-parameter that may be absent.
+///
+/// # Safety
+/// As for [`out`].
+pub unsafe fn opt_out<T>(p: *mut T, value: T) {
+    // SAFETY: the caller's promise. Null only means that nobody wants the value.
+    let _ = unsafe { out(p, value) };
+}
+
+/// Reads a required in/out parameter, such as the length of a buffer.
+///
+/// # Safety
+/// `p` is null or readable for one initialised `T`.
+pub unsafe fn read<T: Copy>(p: *const T) -> Result<T, Errno> {
+    if p.is_null() || !p.is_aligned() {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: not null, aligned, readable by the caller's promise.
+    Ok(unsafe { p.read() })
+}
+
+/// The number that C passed for an enum; it may be none of the enum's values.
+pub fn enum_value<T: Copy>(value: std::mem::MaybeUninit<T>) -> c_int {
+    const { assert!(size_of::<T>() == size_of::<c_int>()) };
+    // SAFETY: C passed an int-sized number in `value`, and every bit pattern is an int.
+    unsafe { value.as_ptr().cast::<c_int>().read() }
+}
+
+/// Room that C gave us to write to, possibly after the call returned (aio).
+///
+/// Bytes are only ever copied into it: C's memory may be uninitialised, so there is never a `&mut [u8]` to it.
+#[derive(Debug)]
+pub struct OutBuf {
+    start: *mut u8,
+    len: usize,
+}
+
+// SAFETY: the buffer belongs to the request until it completes; nothing else of ours holds it.
+unsafe impl Send for OutBuf {}
+// SAFETY: shared references only give the length.
+unsafe impl Sync for OutBuf {}
+
+impl OutBuf {
+    /// Null is fine for a length of zero.
+    ///
+    /// # Safety
+    /// `p` is null or writable for `len` bytes until the buffer is dropped, and C does not touch it meanwhile.
+    pub unsafe fn new(p: *mut c_char, len: usize) -> Result<OutBuf, Errno> {
+        if (p.is_null() && len > 0) || !fits::<u8>(len) {
+            return Err(Errno::EINVAL);
+        }
+        Ok(OutBuf { start: p.cast(), len })
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies `from` to `at`. What does not fit is ERANGE, and nothing is written.
+    pub fn write(&mut self, at: usize, from: &[u8]) -> Result<(), Errno> {
+        if at.checked_add(from.len()).is_none_or(|end| end > self.len) {
+            return Err(Errno::ERANGE);
+        }
+        if !from.is_empty() {
+            // SAFETY: inside the buffer, which is writable and ours alone by `new`'s promise.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), self.start.add(at), from.len()) };
+        }
+        Ok(())
+    }
+
+    /// Writes `len` zero bytes at `at`. What does not fit is ERANGE, and nothing is written.
+    pub fn zero(&mut self, at: usize, len: usize) -> Result<(), Errno> {
+        if at.checked_add(len).is_none_or(|end| end > self.len) {
+            return Err(Errno::ERANGE);
+        }
+        if len > 0 {
+            // SAFETY: as in `write`.
+            unsafe { std::ptr::write_bytes(self.start.add(at), 0, len) };
+        }
+        Ok(())
+    }
+
+    /// Copies a string and its NUL; ERANGE if both do not fit.
+    pub fn write_cstr(&mut self, s: &[u8]) -> Result<(), Errno> {
+        if s.len() >= self.len {
+            return Err(Errno::ERANGE);
+        }
+        self.write(0, s)?;
+        self.zero(s.len(), 1)
+    }
+}
+
+/// Several buffers seen as one: the target of a vectored read.
+#[derive(Debug, Default)]
+pub struct OutBufs {
+    parts: Vec<OutBuf>,
+    len: usize,
+}
+
+impl OutBufs {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies `from` to byte `at` of the whole, across the parts. What does not fit is ERANGE, and nothing is written.
+    pub fn write(&mut self, at: usize, from: &[u8]) -> Result<(), Errno> {
+        self.each(at, from.len(), |part, offset, done, len| part.write(offset, &from[done..done + len]))
+    }
+
+    /// Writes `len` zero bytes at byte `at` of the whole.
+    pub fn zero(&mut self, at: usize, len: usize) -> Result<(), Errno> {
+        self.each(at, len, |part, offset, _, len| part.zero(offset, len))
+    }
+
+    fn each(
+        &mut self,
+        at: usize,
+        len: usize,
+        mut f: impl FnMut(&mut OutBuf, usize, usize, usize) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        if at.checked_add(len).is_none_or(|end| end > self.len) {
+            return Err(Errno::ERANGE);
+        }
+        let (mut skip, mut done) = (at, 0);
+        for part in &mut self.parts {
+            if done == len {
+                break;
+            }
+            if skip >= part.len {
+                skip -= part.len;
+                continue;
+            }
+            let here = (part.len - skip).min(len - done);
+            f(part, skip, done, here)?;
+            (skip, done) = (0, done + here);
+        }
+        Ok(())
+    }
+}
+
+impl From<OutBuf> for OutBufs {
+    fn from(buf: OutBuf) -> OutBufs {
+        OutBufs { len: buf.len, parts: vec![buf] }
+    }
+}
+
+/// The iovecs of a vectored read. A negative count, a null part or a total past `isize::MAX` is EINVAL.
+///
+/// # Safety
+/// `iov` is null or readable for `count` elements, each as for [`OutBuf::new`].
+pub unsafe fn out_iovecs(iov: *const libc::iovec, count: c_int) -> Result<OutBufs, Errno> {
+    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
+    let mut bufs = OutBufs::default();
+    // SAFETY: the caller's promise, for the array and for each part.
+    unsafe {
+        for v in slice(iov, count)? {
+            bufs.parts.push(OutBuf::new(v.iov_base.cast(), v.iov_len)?);
+            bufs.len = bufs.len.checked_add(v.iov_len).filter(|&l| fits::<u8>(l)).ok_or(Errno::EINVAL)?;
+        }
+    }
+    Ok(bufs)
+}
+
+/// The iovecs of a vectored write, as slices.
+///
+/// # Safety
+/// `iov` is null or readable for `count` elements, each as for [`slice`].
+pub unsafe fn in_iovecs<'a>(iov: *const libc::iovec, count: c_int) -> Result<Vec<&'a [u8]>, Errno> {
+    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: the caller's promise, for the array and for each part.
+    unsafe {
+        slice(iov, count)?.iter().map(|v| slice(v.iov_base.cast::<u8>().cast_const(), v.iov_len)).collect()
+    }
+}
+
+/// A pointer of the caller that is only handed back: the `arg` of callbacks.
+#[derive(Clone, Copy, Debug)]
+pub struct Cookie(pub *mut c_void);
+
+// SAFETY: never followed here. C passes it on the understanding that callbacks come on other threads.
+unsafe impl Send for Cookie {}
+// SAFETY: as above.
+unsafe impl Sync for Cookie {}
+
+/// A buffer from malloc that C frees (`free`, `rados_buffer_free`, the `_cleanup` functions). Null only for want of memory.
+pub fn malloc_bytes(from: &[u8]) -> Result<*mut c_char, Errno> {
+    // SAFETY: malloc may be called with any size; one byte at least gives a pointer that can be freed.
+    let p = unsafe { libc::malloc(from.len().max(1)) }.cast::<u8>();
+    if p.is_null() {
+        return Err(Errno::ENOMEM);
+    }
+    // SAFETY: `p` has room for `from` and is new, so they do not overlap.
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), p, from.len()) };
+    Ok(p.cast())
+}
+
+/// A NUL-terminated copy from malloc. A NUL inside ends the string for C, as with strdup.
+pub fn malloc_cstr(from: &[u8]) -> Result<*mut c_char, Errno> {
+    let mut with_nul = Vec::with_capacity(from.len() + 1);
+    with_nul.extend_from_slice(from);
+    with_nul.push(0);
+    malloc_bytes(&with_nul)
+}
+
+/// An array from malloc.
+pub fn malloc_array<T: Copy>(from: &[T]) -> Result<*mut T, Errno> {
+    // SAFETY: as in `malloc_bytes`; malloc aligns for every C type.
+    let p = unsafe { libc::malloc(size_of_val(from).max(1)) }.cast::<T>();
+    if p.is_null() {
+        return Err(Errno::ENOMEM);
+    }
+    // SAFETY: `p` has room for `from` and is new.
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), p, from.len()) };
+    Ok(p)
+}
+
+/// Frees what the `malloc_` functions gave out. Null is fine.
+///
+/// # Safety
+/// `p` is null or from malloc, and not used again.
+pub unsafe fn free<T>(p: *mut T) {
+    // SAFETY: the caller's promise.
+    unsafe { libc::free(p.cast()) }
+}
+
+#[cfg(test)]
+#[path = "arg_tests.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+//! The trash.
+
+use crate::capi::types::{librbd_progress_fn_t, rados_ioctx_t, rbd_trash_image_info_t};
+use libc::time_t;
+use std::ffi::{c_char, c_int, c_void};
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_move(io: rados_ioctx_t, name: *const c_char, delay: u64) -> c_int {
+    stub!("rbd_trash_move")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_get(
+    io: rados_ioctx_t,
+    id: *const c_char,
+    info: *mut rbd_trash_image_info_t,
+) -> c_int {
+    stub!("rbd_trash_get")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_get_cleanup(info: *mut rbd_trash_image_info_t) {
+    stub!("rbd_trash_get_cleanup")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_list(
+    io: rados_ioctx_t,
+    trash_entries: *mut rbd_trash_image_info_t,
+    num_entries: *mut usize,
+) -> c_int {
+    stub!("rbd_trash_list")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_list_cleanup(
+    trash_entries: *mut rbd_trash_image_info_t,
+    num_entries: usize,
+) {
+    stub!("rbd_trash_list_cleanup")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_purge(io: rados_ioctx_t, expire_ts: time_t, threshold: f32) -> c_int {
+    stub!("rbd_trash_purge")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_purge_with_progress(
+    io: rados_ioctx_t,
+    expire_ts: time_t,
+    threshold: f32,
+    cb: librbd_progress_fn_t,
+    cbdata: *mut c_void,
+) -> c_int {
+    stub!("rbd_trash_purge_with_progress")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_remove(io: rados_ioctx_t, id: *const c_char, force: bool) -> c_int {
+    stub!("rbd_trash_remove")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_remove_with_progress(
+    io: rados_ioctx_t,
+    id: *const c_char,
+    force: bool,
+    cb: librbd_progress_fn_t,
+    cbdata: *mut c_void,
+) -> c_int {
+    stub!("rbd_trash_remove_with_progress")
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rbd_trash_restore(
+    io: rados_ioctx_t,
+    id: *const c_char,
+    name: *const c_char,
+) -> c_int {
+    stub!("rbd_trash_restore")
+}
