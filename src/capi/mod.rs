@@ -11,6 +11,7 @@
 mod entry;
 
 pub mod arg;
+mod build_info;
 pub mod handle;
 pub mod rados;
 pub mod rbd;

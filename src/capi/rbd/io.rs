@@ -1,7 +1,7 @@
 //! Synchronous image I/O.
 
 use crate::capi::types::rbd_image_t;
-use std::ffi::{c_char, c_int, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_read(image: rbd_image_t, ofs: u64, len: usize, buf: *mut c_char) -> isize {
@@ -24,7 +24,7 @@ pub unsafe extern "C" fn rbd_read_iterate(
     image: rbd_image_t,
     ofs: u64,
     len: usize,
-    cb: Option<unsafe extern "C" fn(c_ulong, c_ulong, *const c_char, *mut c_void) -> c_int>,
+    cb: Option<unsafe extern "C" fn(u64, usize, *const c_char, *mut c_void) -> c_int>,
     arg: *mut c_void,
 ) -> i64 {
     stub!("rbd_read_iterate")
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn rbd_read_iterate2(
     image: rbd_image_t,
     ofs: u64,
     len: u64,
-    cb: Option<unsafe extern "C" fn(c_ulong, c_ulong, *const c_char, *mut c_void) -> c_int>,
+    cb: Option<unsafe extern "C" fn(u64, usize, *const c_char, *mut c_void) -> c_int>,
     arg: *mut c_void,
 ) -> c_int {
     stub!("rbd_read_iterate2")

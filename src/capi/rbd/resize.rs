@@ -1,7 +1,7 @@
 //! Resize, sparsify and differences between snapshots.
 
 use crate::capi::types::{librbd_progress_fn_t, rbd_image_t};
-use std::ffi::{c_char, c_int, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_resize(image: rbd_image_t, size: u64) -> c_int {
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn rbd_diff_iterate(
     fromsnapname: *const c_char,
     ofs: u64,
     len: u64,
-    cb: Option<unsafe extern "C" fn(c_ulong, c_ulong, c_int, *mut c_void) -> c_int>,
+    cb: Option<unsafe extern "C" fn(u64, usize, c_int, *mut c_void) -> c_int>,
     arg: *mut c_void,
 ) -> c_int {
     stub!("rbd_diff_iterate")
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn rbd_diff_iterate2(
     len: u64,
     include_parent: u8,
     whole_object: u8,
-    cb: Option<unsafe extern "C" fn(c_ulong, c_ulong, c_int, *mut c_void) -> c_int>,
+    cb: Option<unsafe extern "C" fn(u64, usize, c_int, *mut c_void) -> c_int>,
     arg: *mut c_void,
 ) -> c_int {
     stub!("rbd_diff_iterate2")

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Writes docs/symbols.md from src/capi/symbols.tsv and capi-tests/consumers.tsv. usage: symbols.py [OUT]"""
+import collections
+import pathlib
+import sys
+
+top = pathlib.Path(__file__).resolve().parent.parent
+
+
+def rows(path):
+    lines = (top / path).read_text().splitlines()
+    names = lines[0].split("\t")
+    return [dict(zip(names, line.split("\t"), strict=True)) for line in lines[1:]]
+
+
+symbols = rows("src/capi/symbols.tsv")
+consumers = collections.defaultdict(list)
+for row in rows("capi-tests/consumers.tsv"):
+    consumers[row["symbol"]].append(row["consumer"])
+unknown = set(consumers) - {s["symbol"].split("@")[0] for s in symbols}
+assert not unknown, f"consumers.tsv names symbols that are not in symbols.tsv: {sorted(unknown)}"
+
+
+def used_by(symbol):
+    # A consumer's reference binds to the default version where there is one; the plain form is for older programs.
+    name = symbol.split("@")[0]
+    versioned = any(s["symbol"].startswith(name + "@@") for s in symbols)
+    return [] if versioned and symbol == name else sorted(consumers[name])
+
+
+def count(library, store):
+    of = [s for s in symbols if s["library"] == library]
+    return f"{sum(s[store] == 'works' for s in of)} of {len(of)}"
+
+
+out = [
+    "# Symbols",
+    "",
+    "Written by `make symbols` from src/capi/symbols.tsv and capi-tests/consumers.tsv; do not edit.",
+    "A symbol that does not work logs its name once and returns -EOPNOTSUPP.",
+    "",
+    "| library | works on local | works on cluster |",
+    "| --- | --- | --- |",
+    *(f"| {lib} | {count(lib, 'local')} | {count(lib, 'cluster')} |" for lib in ("librados", "librbd")),
+    "",
+    "| consumer | symbols | work on local | work on cluster |",
+    "| --- | --- | --- | --- |",
+]
+for consumer in sorted({c for cs in consumers.values() for c in cs}):
+    of = [s for s in symbols if consumer in used_by(s["symbol"])]
+    works = [sum(s[store] == "works" for s in of) for store in ("local", "cluster")]
+    out.append(f"| {consumer} | {len(of)} | {works[0]} | {works[1]} |")
+for lib in ("librados", "librbd"):
+    out += ["", f"## {lib}", "", "| symbol | consumers | local | cluster |", "| --- | --- | --- | --- |"]
+    for s in symbols:
+        if s["library"] == lib:
+            cells = [s["symbol"], ", ".join(used_by(s["symbol"])), s["local"], s["cluster"]]
+            out.append("| " + " | ".join(c.replace("stub", "-") for c in cells) + " |")
+text = "\n".join(out) + "\n"
+if len(sys.argv) > 1:
+    pathlib.Path(sys.argv[1]).write_text(text)
+else:
+    sys.stdout.write(text)

@@ -1,0 +1,92 @@
+//! Programs link with the libraries in every usual way, and a process has one runtime.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::libs;
+
+/// Compiles a C program of capi-tests/link against Debian's headers and the libraries in `libdir`.
+fn compile(name: &str, libdir: &Path, out: &Path, flags: &[&str]) -> PathBuf {
+    let program = out.join(name);
+    let source = libs::repo("capi-tests/link").join(format!("{name}.c"));
+    let mut cc = Command::new("cc");
+    cc.args(["-Wall", "-Werror", "-o"]).arg(&program).arg(source).arg("-L").arg(libdir).args(flags);
+    libs::run(&mut cc);
+    program
+}
+
+fn with_libs(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("LD_LIBRARY_PATH", libs::dir());
+    command
+}
+
+#[test]
+fn programs_link_in_any_order_with_lazy_and_immediate_binding() {
+    let out = tempfile::tempdir().unwrap();
+    for flags in [
+        &["-lrbd", "-lrados"][..],
+        &["-lrados", "-lrbd"],
+        &["-lrbd", "-lrados", "-Wl,-z,now"],
+        &["-lrbd", "-lrados", "-Wl,-z,lazy"],
+    ] {
+        let program = compile("both", libs::dir(), out.path(), flags);
+        let ours = libs::stdout(&mut with_libs(&program));
+        assert_eq!(
+            ours,
+            libs::stdout(&mut Command::new(&program)),
+            "{flags:?}: not what Ceph's libraries say"
+        );
+        libs::run(with_libs(&program).env("LD_BIND_NOW", "1"));
+    }
+}
+
+#[test]
+fn a_program_that_was_linked_with_cephs_libraries_runs() {
+    let out = tempfile::tempdir().unwrap();
+    let program = compile("both", Path::new(libs::DEBIAN_LIBS), out.path(), &["-lrbd", "-lrados"]);
+    assert_eq!(libs::stdout(&mut with_libs(&program)), libs::stdout(&mut Command::new(&program)));
+}
+
+#[test]
+fn one_copy_answers_whichever_library_is_opened() {
+    let out = tempfile::tempdir().unwrap();
+    let program = compile("opened", libs::dir(), out.path(), &["-ldl"]);
+    libs::run(Command::new(&program).arg(libs::dir()));
+}
+
+#[test]
+fn the_filter_refuses_another_librados() {
+    let out = tempfile::tempdir().unwrap();
+    let program = compile("both", libs::dir(), out.path(), &["-lrbd", "-lrados"]);
+    std::fs::copy(libs::dir().join("librbd.so.1"), out.path().join("librbd.so.1")).unwrap();
+    let failed = libs::try_run(Command::new(&program).env("LD_LIBRARY_PATH", out.path()));
+    assert!(!failed.status.success());
+    let text = String::from_utf8_lossy(&failed.stderr);
+    assert!(text.contains("undefined symbol: logrbd_version"), "{text}");
+}
+
+#[test]
+fn ldconfig_knows_the_names() {
+    let out = tempfile::tempdir().unwrap();
+    for file in ["librados.so.2", "librbd.so.1"] {
+        std::fs::copy(libs::dir().join(file), out.path().join(format!("{file}.0"))).unwrap();
+    }
+    let path = format!("{}:/sbin:/usr/sbin", std::env::var("PATH").unwrap());
+    libs::run(Command::new("ldconfig").env("PATH", path).arg("-n").arg(out.path()));
+    for file in ["librados.so.2", "librbd.so.1"] {
+        let link = std::fs::read_link(out.path().join(file)).unwrap();
+        assert_eq!(link, Path::new(&format!("{file}.0")), "made by ldconfig from the soname");
+    }
+}
+
+#[test]
+fn debians_python_modules_load() {
+    let script = "import rados, rbd; print(rbd.RBD().version()); print(open('/proc/self/maps').read())";
+    let text = libs::stdout(
+        Command::new("/usr/bin/python3").args(["-c", script]).env("LD_LIBRARY_PATH", libs::dir()),
+    );
+    assert!(text.starts_with("(1, 16, 0)"));
+    assert!(text.contains(libs::dir().join("librados.so.2").to_str().unwrap()));
+    assert!(!text.contains(libs::DEBIAN_LIBS.to_string().as_str()) || !text.contains("libceph-common"));
+}

@@ -1,0 +1,6 @@
+//! The C ABI: symbols, linking, headers. Compares with Debian's librados-dev and librbd-dev 16.2.15, which must be there.
+
+mod headers;
+mod libs;
+mod link;
+mod symbols;
