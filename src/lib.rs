@@ -5,6 +5,7 @@
 
 pub mod capi;
 pub mod disk;
+pub mod env;
 pub mod errno;
 pub mod image;
 pub mod store;
