@@ -1,0 +1,116 @@
+"""Where the images live: our library on a folder, or either library on a cluster.
+
+A store gives the `rbd:` URL of an image in QEMU's own notation, and the environment that selects the library.
+"""
+
+import os
+import tempfile
+
+from .procs import Failed, python, run
+
+POOL_PROGRAM = """
+import ctypes, sys
+r = ctypes.CDLL("librados.so.2", use_errno=True)
+verb, conf, pool = sys.argv[1:4]
+cluster = ctypes.c_void_p()
+def must(what, got):
+    if got < 0:
+        sys.exit(f"{what}: {got}")
+must("rados_create", r.rados_create(ctypes.byref(cluster), None))
+must("rados_conf_read_file", r.rados_conf_read_file(cluster, conf.encode()))
+must("rados_connect", r.rados_connect(cluster))
+if verb == "create":
+    got = r.rados_pool_create(cluster, pool.encode())
+    if got != -17:
+        must("rados_pool_create", got)
+elif verb == "delete":
+    must("rados_pool_delete", r.rados_pool_delete(cluster, pool.encode()))
+r.rados_shutdown(cluster)
+print([line.split()[-1] for line in open("/proc/self/maps") if "librados.so" in line][0])
+"""
+
+
+def escape(text):
+    """QEMU takes apart `rbd:pool/image@snap:key=value:...`; a backslash keeps a character from it."""
+    return "".join("\\" + c if c in "\\:@/=" else c for c in text)
+
+
+def escape_value(text):
+    return "".join("\\" + c if c in "\\:" else c for c in text)
+
+
+class Store:
+    def __init__(self, kind, libdir=None, conf=None, pool=None):
+        self.kind = kind
+        self.libdir = libdir and os.path.realpath(libdir)
+        self.ours = libdir is not None
+        self.pool = pool or f"qemu{os.getpid()}"
+        self.folder = None
+        self.own_pool = False
+        if kind == "local":
+            self.home = tempfile.TemporaryDirectory(prefix="logrbd-qemu-", dir=os.environ.get("LOGRBD_TMP"))
+            self.folder = os.path.join(self.home.name, "store")
+            os.mkdir(self.folder, 0o700)
+            self.conf = os.path.join(self.home.name, "ceph.conf")
+            with open(self.conf, "w") as f:
+                f.write(f"[global]\nmon_host = local:{self.folder}\n")
+        elif kind == "cluster":
+            self.conf = os.path.realpath(conf)
+        else:
+            raise ValueError(kind)
+
+    def env(self, **more):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("CEPH_")}
+        if self.libdir:
+            env["LD_LIBRARY_PATH"] = self.libdir
+        env.update(more)
+        return env
+
+    def open(self):
+        """Makes the pool; gives the path of the librados that programs are served."""
+        _, text = run([python(), "-c", POOL_PROGRAM, "create", self.conf, self.pool], self.env(), timeout=60)
+        library = text.split()[-1]
+        self.own_pool = True
+        if self.libdir and not library.startswith(self.libdir):
+            raise Failed(f"LD_LIBRARY_PATH={self.libdir}, but programs get {library}")
+        return library
+
+    def close(self):
+        if self.own_pool and self.kind == "cluster":
+            run([python(), "-c", POOL_PROGRAM, "delete", self.conf, self.pool], self.env(), timeout=60)
+        if self.kind == "local":
+            self.home.cleanup()
+
+    def url(self, image, snap=None, by_conf=False, **options):
+        name = f"rbd:{escape(self.pool)}/{escape(image)}"
+        if snap:
+            name += f"@{escape(snap)}"
+        if self.kind == "local" and not by_conf:
+            options = {"mon_host": f"local:{self.folder}", **options}
+        else:
+            options = {"conf": self.conf, **options}
+        return name + "".join(f":{k}={escape_value(v)}" for k, v in options.items())
+
+    def objects(self):
+        """How many RADOS objects the pool holds, and their bytes, as the library's own rados_ioctx_pool_stat says."""
+        program = """
+import ctypes, sys
+r = ctypes.CDLL("librados.so.2")
+class Stat(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_uint64) for n in "bytes kb objects clones copies missing unfound degraded rd rd_kb wr wr_kb".split()] + [("room", ctypes.c_uint64 * 8)]
+cluster, io, s = ctypes.c_void_p(), ctypes.c_void_p(), Stat()
+def must(what, got):
+    if got < 0:
+        sys.exit(f"{what}: {got}")
+must("rados_create", r.rados_create(ctypes.byref(cluster), None))
+must("rados_conf_read_file", r.rados_conf_read_file(cluster, sys.argv[1].encode()))
+must("rados_connect", r.rados_connect(cluster))
+must("rados_ioctx_create", r.rados_ioctx_create(cluster, sys.argv[2].encode(), ctypes.byref(io)))
+must("rados_ioctx_pool_stat", r.rados_ioctx_pool_stat(io, ctypes.byref(s)))
+print(s.objects, s.bytes)
+r.rados_ioctx_destroy(io)
+r.rados_shutdown(cluster)
+"""
+        _, text = run([python(), "-c", program, self.conf, self.pool], self.env(), timeout=30)
+        objects, size = text.split()[-2:]
+        return int(objects), int(size)
