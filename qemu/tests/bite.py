@@ -1,0 +1,58 @@
+"""The kill tests must be able to fail: data is lost or changed on purpose behind the guest's back, and must be noticed."""
+
+from harness.procs import expect, note, run
+from harness.vm import Vm
+from tests.kill import AREA, killed
+
+
+def t_lost_files(t):
+    """After the kill the image is put back to an earlier moment: synced batches are missing."""
+    url, env = t.store.url(t.image()), t.store.env()
+    seed = t.random.randrange(1 << 40)
+    run(["qemu-img", "create", "-q", "-f", "raw", url, "128M"], env)
+    with Vm(t.store, url, t.work, "first", cache=t.crash_cache) as vm:
+        vm.run("mkfs.ext4 -q /dev/vda && mount -t ext4 /dev/vda /mnt && mkdir /mnt/data")
+        vm.run(f"stamp files /mnt/data {seed} 1 10 && sync")
+        vm.qmp("blockdev-snapshot-internal-sync", device="disk0", name="early")
+        vm.send(f"stamp files /mnt/data {seed} 11 100000")
+        last = killed(t, vm, 8, 20)
+    run(["qemu-img", "snapshot", "-a", "early", url], env, timeout=120)
+    with Vm(t.store, url, t.work, "second") as vm:
+        vm.run("mount -t ext4 /dev/vda /mnt")
+        vm.run(f"stamp fcheck /mnt/data {seed} 10")
+        status, text = vm.run(f"stamp fcheck /mnt/data {seed} {last}", check=False)
+        expect(status == 1, f"batches 11 to {last} are lost and nobody noticed: {text}")
+        note(text[-1])
+        vm.poweroff()
+
+
+def t_changed_blocks(t):
+    """One byte changed, one old block put back, the newest write taken away: each must be noticed."""
+    url, env = t.store.url(t.image()), t.store.env()
+    seed = t.random.randrange(1 << 40)
+    run(["qemu-img", "create", "-q", "-f", "raw", url, "16M"], env)
+    with Vm(t.store, url, t.work, "first", cache=t.crash_cache) as vm:
+        vm.send(f"stamp blocks /dev/vda {seed} 0 {AREA} 100000000")
+        last = killed(t, vm, 20, 40)
+    at = None
+    with Vm(t.store, url, t.work, "second") as vm:
+        vm.run(f"stamp bcheck /dev/vda {seed} 0 {AREA} {last}")
+        # the first written block that is found, by the number in its second eight bytes
+        _, text = vm.run("for i in $(seq 0 4095); do n=$(dd if=/dev/vda bs=8 skip=$((i * 512 + 1)) count=1 2>/dev/null | od -An -tu8);"
+                         " [ $n -gt 0 ] && echo $i $n && break; done")
+        at = int(text[-1].split()[0]) * 4096
+        vm.poweroff()
+
+    def noticed(name, what):
+        with Vm(t.store, url, t.work, name) as vm:
+            status, text = vm.run(f"stamp bcheck /dev/vda {seed} 0 {AREA} {last}", check=False)
+            expect(status == 1, f"{what}, and nobody noticed: {text}")
+            note(f"{what}: {text[0]}")
+            vm.poweroff()
+
+    run(["qemu-img", "snapshot", "-c", "good", url], env)
+    run(["qemu-io", "-f", "raw", "-c", f"write -P 0 {at} 4k", url], env)
+    noticed("third", f"block {at // 4096} put back to zeros")
+    run(["qemu-img", "snapshot", "-a", "good", url], env)
+    run(["qemu-io", "-f", "raw", "-c", f"read -v {at + 100} 1", "-c", f"write -P 0x11 {at + 100} 1", "-c", f"write -P 0x12 {at + 101} 1", url], env)
+    noticed("fourth", f"two bytes changed in block {at // 4096}")
