@@ -92,7 +92,7 @@ class Store:
         return name + "".join(f":{k}={escape_value(v)}" for k, v in options.items())
 
     def objects(self):
-        """How many RADOS objects the pool holds, and their bytes, as the library's own rados_ioctx_pool_stat says."""
+        """How many RADOS objects the pool holds, and their bytes, as rados_ioctx_pool_stat says (a cluster's is some seconds late)."""
         program = """
 import ctypes, sys
 r = ctypes.CDLL("librados.so.2")

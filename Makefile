@@ -1,0 +1,37 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup build check demo qemu install clean
+
+include mk/libs.mk
+
+help:
+	@echo "make demo      boots a guest on a log-structured image, kills it, shows what is left (sets itself up)"
+	@echo "make check     format, clippy, all tests (sets itself up)"
+	@echo "make build     the two libraries, in $(libdir_built)    PROFILE=debug (default) or release"
+	@echo "make install   the two libraries and the headers        PREFIX=/usr/local DESTDIR= LIBDIR= INCLUDEDIR="
+	@echo "make qemu      only the QEMU tests                      TESTS='kill snapshot' SEED=1"
+	@echo "make setup     only the Debian packages that demo and check need"
+	@echo "make clean     removes build/ and target/"
+
+setup:
+	@mk/setup.sh check
+
+build: libs
+
+check:
+	@mk/check.sh
+
+demo:
+	@mk/setup.sh demo
+	@$(MAKE) -s libs
+	@qemu/demo
+
+qemu: libs
+	@mk/setup.sh check
+	@qemu/run $(TESTS)
+
+install:
+	@$(MAKE) -s install-libs PROFILE=$(if $(filter command environment,$(firstword $(origin PROFILE))),$(PROFILE),release)
+
+clean:
+	rm -rf build
+	$(CARGO) clean

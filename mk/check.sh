@@ -1,0 +1,35 @@
+#!/bin/bash
+# Everything that must hold before a change goes in. Each step runs even if one before it failed; the end says which did.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+exec </dev/null
+failed=() lines=()
+
+step() { # NAME SECONDS COMMAND...
+    local name=$1 limit=$2 begin=$SECONDS status=0
+    shift 2
+    echo "== $name: $*"
+    timeout -k 10 "$limit" "$@" || status=$?
+    [ $status -eq 0 ] || failed+=("$name")
+    [ $status -ne 124 ] || echo "== $name: not done after $limit s"
+    lines+=("$(printf '%-10s %4d s  %s' "$name" $((SECONDS - begin)) "$([ $status -eq 0 ] && echo ok || echo "FAILED ($status)")")")
+    return $status
+}
+
+step setup 1800 mk/setup.sh check || { echo "check: no set-up, nothing else can run"; exit 1; }
+step format 60 cargo fmt --check
+step clippy 1200 cargo clippy -q --all-targets -- -D warnings
+if cargo nextest --version >/dev/null 2>&1; then
+    step tests 1800 cargo nextest run --no-fail-fast --status-level fail
+else
+    step tests 1800 cargo test -q --no-fail-fast
+fi
+if step libs 1200 make -s libs; then
+    [ ! -x capi-tests/run ] || step capi 1200 capi-tests/run
+    step qemu 1500 qemu/run
+fi
+
+echo
+printf '%s\n' "${lines[@]}"
+[ ${#failed[@]} -eq 0 ] || { echo "check: failed: ${failed[*]}"; exit 1; }
+echo "check: all passed in $SECONDS s"
