@@ -197,10 +197,10 @@ static int files(const char *dir, uint64_t seed, uint64_t first, uint64_t count)
 
 static int bad;
 
-static void complain(const char *path, const char *what, uint32_t at)
+static void complain(const char *path, const char *what, const char *unit, uint64_t at)
 {
     if (bad++ < 10)
-        printf("bad %s: %s at byte %u\n", path, what, at);
+        printf("bad %s: %s: %s %llu\n", path, what, unit, (unsigned long long)at);
 }
 
 static int fcheck(const char *dir, uint64_t seed, uint64_t last)
@@ -231,14 +231,14 @@ static int fcheck(const char *dir, uint64_t seed, uint64_t last)
         int fd = open(path, O_RDONLY);
         if (fd < 0) {
             if (errno != ENOENT)
-                complain(path, strerror(errno), 0);
+                complain(path, strerror(errno), "byte", 0);
             else if (f->exists && !(o && o->kind == UNLINK))
-                complain(path, "file is missing", 0);
+                complain(path, "file is missing", "byte", 0);
             continue;
         }
         if (!f->exists) {
             if (!(o && o->kind == CREATE))
-                complain(path, "file should not exist", 0);
+                complain(path, "file should not exist", "byte", 0);
             close(fd);
             continue;
         }
@@ -246,12 +246,12 @@ static int fcheck(const char *dir, uint64_t seed, uint64_t last)
         while ((part = read(fd, have + got, sizeof have - got)) > 0)
             got += part;
         if (part < 0)
-            complain(path, strerror(errno), got);
+            complain(path, strerror(errno), "byte", got);
         close(fd);
         expect(old, f, seed, slot);
         expect(new, &after[slot], seed, slot);
         if (got != (ssize_t)f->size && !(o && o->kind == APPEND && got >= (ssize_t)f->size))
-            complain(path, "wrong size", got);
+            complain(path, "wrong size", "byte", got);
         uint32_t have_size = got < (ssize_t)f->size ? got : f->size;
         for (uint32_t at = 0; at < have_size; at += SECTOR) {
             uint32_t len = have_size - at < SECTOR ? have_size - at : SECTOR;
@@ -259,7 +259,7 @@ static int fcheck(const char *dir, uint64_t seed, uint64_t last)
                 continue;
             if (o && (o->kind == OVERWRITE || o->kind == APPEND) && memcmp(have + at, new + at, len) == 0)
                 continue;
-            complain(path, "wrong bytes", at);
+            complain(path, "wrong bytes", "byte", at);
         }
         bytes += have_size;
         count++;
@@ -314,14 +314,14 @@ static int bcheck(const char *dev, uint64_t seed, uint64_t base, uint64_t area, 
         if (writer == 0) {
             for (int i = 0; i < BLOCK; i++)
                 if (block[i] != 0) {
-                    complain(dev, "bytes that nobody wrote in block", place);
+                    complain(dev, "bytes that nobody wrote", "block", place);
                     break;
                 }
             continue;
         }
         fill(want, seed, place, writer);
         if (place_of(seed, writer, area) != place || memcmp(block, want, BLOCK) != 0) {
-            complain(dev, "bytes that nobody wrote in block", place);
+            complain(dev, "bytes that nobody wrote", "block", place);
             continue;
         }
         have[place] = writer;
