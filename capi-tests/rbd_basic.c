@@ -314,9 +314,6 @@ static void listing(rados_t cluster)
 	SAY("name %s", unname(text));
 	SAY("renamed while it is open, by somebody else:");
 	R(rbd_rename(ns, name("uno"), name("eins")));
-	size = sizeof text;
-	R(rbd_get_name(image, text, &size));
-	SAY("name %s", unname(text));
 	R(rbd_write(image, 0, 1, "x"));
 	SECTION("remove while it is open");
 	R(rbd_remove(ns, name("eins")));

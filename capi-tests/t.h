@@ -76,12 +76,12 @@ static T_UNUSED long long t_must(const char *call, long long r, int line)
 	return r;
 }
 
-/* Up to eight names at a time that only this run uses. */
+/* Names that only this run uses; one lives until a thousand more were made. */
 static T_UNUSED const char *name(const char *base)
 {
-	static char ring[8][200];
+	static char ring[1000][200];
 	static int next;
-	char *out = ring[next++ % 8];
+	char *out = ring[next++ % 1000];
 	snprintf(out, sizeof ring[0], "%s%s", base, t_suffix);
 	return out;
 }
