@@ -4,7 +4,13 @@
 //! when its future completes it is durable. Lists to one object from one client take effect in the order in which
 //! [`Store::operate`] was called.
 
+pub mod blocklist;
+pub mod denc;
 mod error;
+pub mod hash;
+pub mod interp;
+pub mod lock;
+pub mod model;
 mod op;
 
 use std::future::Future;
