@@ -8,6 +8,11 @@ use crate::store::{PoolId, Target};
 /// xattr of the header and of each segment: the writer's epoch as decimal text.
 pub const EPOCH_XATTR: &str = "lsvd.epoch";
 
+/// Number of a map object: the writer's epoch in the upper 32 bits, a counter in the lower ones, so that an older
+/// writer that still runs can never meet the names of its successor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct MapObjectNumber(pub u64);
+
 /// Where an image's objects are. Header and map objects are in `pool`, segments in `data_pool`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskNames {
@@ -40,8 +45,8 @@ impl DiskNames {
     }
 
     /// `lsvd_map.<id>.<number, 16 hex digits>`
-    pub fn map_object(&self, number: u64) -> Target {
-        let oid = format!("{}{:016x}", self.map_prefix(), number);
+    pub fn map_object(&self, number: MapObjectNumber) -> Target {
+        let oid = format!("{}{:016x}", self.map_prefix(), number.0);
         Target::new(self.pool, self.namespace.clone(), oid)
     }
 

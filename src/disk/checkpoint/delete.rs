@@ -1,0 +1,101 @@
+//! What may be deleted: dead segments and map objects that no root, snapshot or replay can reach.
+
+use crate::disk::names::MapObjectNumber;
+use crate::disk::pages::MapObjects;
+use crate::disk::state::{DiskState, Meta};
+use crate::disk::{DiskError, DiskNames, Lsn, SegmentSeq};
+use crate::errno::Errno;
+use crate::store::{Op, Reply, Request, Store};
+
+/// What a snapshot pins: segments by its LSN, map objects by the number of its checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SnapshotPin {
+    pub lsn: Lsn,
+    pub checkpoint: u64,
+}
+
+/// Objects that nothing reaches any more.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Deletable {
+    pub segments: Vec<SegmentSeq>,
+    pub objects: Vec<MapObjectNumber>,
+}
+
+/// Whether something that was there from `born` on and gone from `died` on is part of one of the sorted `moments`.
+pub(crate) fn is_pinned(moments: &[u64], born: u64, died: u64) -> bool {
+    let first = moments.partition_point(|&moment| moment < born);
+    moments.get(first).is_some_and(|&moment| moment < died)
+}
+
+impl Meta {
+    /// Of what is known to be dead, all that the published checkpoint does not need and `snapshots` do not pin.
+    fn deletable(&self, snapshots: &[SnapshotPin]) -> Deletable {
+        let Some((lsn, open)) = self.published else { return Deletable::default() };
+        let sorted = |moment: fn(&SnapshotPin) -> u64| {
+            let mut moments: Vec<u64> = snapshots.iter().map(moment).collect();
+            moments.sort_unstable();
+            moments
+        };
+        let lsns = sorted(|pin| pin.lsn.0);
+        let checkpoints = sorted(|pin| pin.checkpoint);
+        let segments = self
+            .dead
+            .range(..open)
+            .filter(|&(_, &(born, died))| died <= lsn && !is_pinned(&lsns, born.0, died.0))
+            .map(|(&seq, _)| seq);
+        let objects = self
+            .objects
+            .iter()
+            .filter(|(_, object)| object.died != 0 && object.died <= self.published_checkpoint)
+            .filter(|(_, object)| !is_pinned(&checkpoints, object.born, object.died))
+            .map(|(&number, _)| number);
+        Deletable { segments: segments.collect(), objects: objects.collect() }
+    }
+}
+
+impl DiskState {
+    /// What may be deleted after the last published checkpoint. `snapshots` must be all snapshots that the header
+    /// has, read after that publication, and no snapshot may be made between this call and the deletion.
+    pub fn deletable(&self, snapshots: &[SnapshotPin]) -> Deletable {
+        self.meta.lock().deletable(snapshots)
+    }
+
+    /// Removes the objects and then takes them out of the tables. What fails is tried again after a later
+    /// checkpoint.
+    pub async fn delete(
+        &self,
+        store: &dyn Store,
+        names: &DiskNames,
+        deletable: &Deletable,
+    ) -> Result<(), DiskError> {
+        let mut segments = Vec::with_capacity(deletable.segments.len());
+        let mut result = Ok(());
+        for &seq in &deletable.segments {
+            let target = names.segment(seq);
+            let object = target.oid.to_string();
+            match store.operate(Request::new(target, vec![Op::Remove])).await.and_then(Reply::ok) {
+                Err(source) if !source.is(Errno::ENOENT) => {
+                    result = Err(DiskError::Store { object, source });
+                    break;
+                }
+                Ok(_) | Err(_) => segments.push(seq),
+            }
+        }
+        self.segments_deleted(&segments).await?;
+        result?;
+        self.delete_objects(&**self.pages.objects(), &deletable.objects).await
+    }
+
+    pub(crate) async fn delete_objects(
+        &self,
+        objects: &dyn MapObjects,
+        numbers: &[MapObjectNumber],
+    ) -> Result<(), DiskError> {
+        for &number in numbers {
+            objects.remove(number).await?;
+            // A checkpoint under way may bring the entry back; then it is removed once more, which does no harm.
+            self.meta.lock().objects.remove(&number);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,375 @@
+//! The pages in memory: which are changed, which may go, and how many bytes they take.
+//!
+//! Pure bookkeeping, no I/O and no lock. A page that is changed, being written or pinned stays; of the others those
+//! that were not used for a while go first (CLOCK), leaves before inner pages. The top pages always stay.
+//!
+//! Invariant: the parent of a changed page is in memory and changed too.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use super::page::{Child, Inner, Page, PageKey, PageRef};
+
+/// Spreads the one u64 that a `PageKey` hashes to (Fibonacci hashing).
+#[derive(Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        let mixed = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+}
+
+struct Slot {
+    page: Page,
+    /// Tells this slot from an earlier one of the same key.
+    ticket: u64,
+    bytes: usize,
+    pins: u32,
+    referenced: bool,
+    /// Changed since the last freeze.
+    changed: bool,
+    /// Part of the checkpoint that is being written.
+    writing: bool,
+    /// Has an entry in a ring.
+    in_ring: bool,
+}
+
+impl Slot {
+    fn held(&self) -> bool {
+        self.changed || self.writing
+    }
+
+    fn evictable(&self) -> bool {
+        !self.held() && self.pins == 0
+    }
+}
+
+/// A pin's key and the ticket of the slot that it pinned.
+pub(crate) type Pin = (PageKey, u64);
+
+/// Where a page is to be found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    InMemory,
+    /// This page, itself or the nearest ancestor that is missing, must be read first.
+    Stored(PageKey, PageRef),
+    /// There is no such page, nor any other under this one.
+    Nowhere(PageKey),
+}
+
+/// A changed page as it was at the freeze.
+#[derive(Clone)]
+pub(crate) struct FrozenPage {
+    pub key: PageKey,
+    pub ticket: u64,
+    pub page: Page,
+    /// Its stored version, which the checkpoint replaces.
+    pub old: Option<Child>,
+}
+
+pub(crate) struct Cache {
+    slots: HashMap<PageKey, Slot, BuildHasherDefault<KeyHasher>>,
+    /// Leaves, inner pages.
+    rings: [VecDeque<Pin>; 2],
+    /// Every key that became changed since the last freeze; may name pages that are gone.
+    changed: Vec<PageKey>,
+    /// Stored versions of the top pages, which have no parent.
+    tops: [Option<Child>; 2],
+    limit: usize,
+    bytes: usize,
+    /// Of these, bytes of pages that are changed or being written.
+    held: usize,
+    /// Bytes of old versions that the checkpoint being written holds.
+    copies: usize,
+    next_ticket: u64,
+}
+
+impl Cache {
+    pub fn new(limit: usize) -> Cache {
+        Cache {
+            slots: HashMap::default(),
+            rings: [VecDeque::new(), VecDeque::new()],
+            changed: Vec::new(),
+            tops: [None; 2],
+            limit,
+            bytes: 0,
+            held: 0,
+            copies: 0,
+            next_ticket: 1,
+        }
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+        self.evict();
+    }
+
+    /// Bytes of all pages in memory.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.copies
+    }
+
+    /// Bytes that cannot be given back before a checkpoint.
+    pub fn held(&self) -> usize {
+        self.held + self.copies
+    }
+
+    pub fn contains(&self, key: PageKey) -> bool {
+        self.slots.contains_key(&key)
+    }
+
+    /// The page, if it is in memory; counts as a use.
+    pub fn get(&mut self, key: PageKey) -> Option<&Page> {
+        let slot = self.slots.get_mut(&key)?;
+        slot.referenced = true;
+        Some(&slot.page)
+    }
+
+    pub fn peek(&self, key: PageKey) -> Option<&Page> {
+        self.slots.get(&key).map(|slot| &slot.page)
+    }
+
+    pub fn is_changed(&self, key: PageKey) -> bool {
+        self.slots.get(&key).is_some_and(|slot| slot.changed)
+    }
+
+    pub fn is_writing(&self, key: PageKey) -> bool {
+        self.slots.get(&key).is_some_and(|slot| slot.writing)
+    }
+
+    /// Adds an unchanged page that is not in memory yet.
+    pub fn insert(&mut self, key: PageKey, page: Page) {
+        let bytes = page.memory();
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let slot = Slot {
+            page,
+            ticket,
+            bytes,
+            pins: 0,
+            referenced: true,
+            changed: false,
+            writing: false,
+            in_ring: false,
+        };
+        let old = self.slots.insert(key, slot);
+        debug_assert!(old.is_none(), "{key:?} was in memory already");
+        self.bytes += bytes;
+        self.enter_ring(key);
+    }
+
+    /// Forgets a page in whatever state it is.
+    pub fn remove(&mut self, key: PageKey) -> Option<Page> {
+        let slot = self.slots.remove(&key)?;
+        self.bytes -= slot.bytes;
+        if slot.held() {
+            self.held -= slot.bytes;
+        }
+        Some(slot.page)
+    }
+
+    pub fn pin(&mut self, key: PageKey) -> Option<Pin> {
+        let slot = self.slots.get_mut(&key)?;
+        slot.pins += 1;
+        slot.referenced = true;
+        Some((key, slot.ticket))
+    }
+
+    pub fn unpin(&mut self, (key, ticket): Pin) {
+        if let Some(slot) = self.slots.get_mut(&key)
+            && slot.ticket == ticket
+        {
+            slot.pins -= 1;
+            self.enter_ring(key);
+        }
+    }
+
+    /// Marks a page and its ancestors, which must be in memory, as changed.
+    pub fn mark_changed(&mut self, key: PageKey) {
+        let mut next = Some(key);
+        while let Some(key) = next {
+            let slot = self.slots.get_mut(&key).expect("ancestors of a changed page are pinned or changed");
+            if slot.changed {
+                break;
+            }
+            if !slot.held() {
+                self.held += slot.bytes;
+            }
+            slot.changed = true;
+            self.changed.push(key);
+            next = key.parent().map(|(parent, _)| parent);
+        }
+    }
+
+    /// Changes a page, which must be in memory with its ancestors.
+    pub fn change<R>(&mut self, key: PageKey, change: impl FnOnce(&mut Page) -> R) -> R {
+        self.mark_changed(key);
+        self.edit(key, change)
+    }
+
+    /// Changes a page without marking it: for what the stored version has already.
+    fn edit<R>(&mut self, key: PageKey, change: impl FnOnce(&mut Page) -> R) -> R {
+        let slot = self.slots.get_mut(&key).expect("a page that is changed is in memory");
+        if slot.writing && slot.page.is_shared() {
+            self.copies += slot.bytes;
+        }
+        let result = change(&mut slot.page);
+        let bytes = slot.page.memory();
+        self.bytes = self.bytes - slot.bytes + bytes;
+        if slot.held() {
+            self.held = self.held - slot.bytes + bytes;
+        }
+        slot.bytes = bytes;
+        result
+    }
+
+    /// The stored version of `key` as its parent says, if that is in memory.
+    pub fn entry(&self, key: PageKey) -> Option<Option<Child>> {
+        let Some((parent, slot)) = key.parent() else { return Some(self.tops[key.tree as usize]) };
+        match self.peek(parent)? {
+            Page::Inner(inner) => Some(inner.children[slot]),
+            Page::Region(_) | Page::Segments(_) => None,
+        }
+    }
+
+    /// Where a page is to be found.
+    pub fn find(&mut self, key: PageKey) -> Found {
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.referenced = true;
+            return Found::InMemory;
+        }
+        let mut missing = key;
+        loop {
+            match (self.entry(missing), missing.parent()) {
+                (Some(Some(child)), _) => return Found::Stored(missing, child.page),
+                (Some(None), _) | (None, None) => return Found::Nowhere(missing),
+                (None, Some((parent, _))) => missing = parent,
+            }
+        }
+    }
+
+    /// Sets the entry of `key` in its parent; `changed` says whether the parent is thereby changed.
+    pub fn set_entry(&mut self, key: PageKey, child: Option<Child>, changed: bool) {
+        let Some((parent, slot)) = key.parent() else {
+            self.tops[key.tree as usize] = child;
+            return;
+        };
+        let set = |page: &mut Page| {
+            if let Page::Inner(inner) = page {
+                Arc::<Inner>::make_mut(inner).children[slot] = child;
+            }
+        };
+        if changed {
+            self.change(parent, set);
+        } else {
+            self.edit(parent, set);
+        }
+    }
+
+    /// Takes the changed pages, lower levels first. They stay in memory until `finish`.
+    pub fn freeze(&mut self) -> Vec<FrozenPage> {
+        let mut frozen = Vec::with_capacity(self.changed.len());
+        for key in std::mem::take(&mut self.changed) {
+            let old = self.entry(key).flatten();
+            if let Some(slot) = self.slots.get_mut(&key)
+                && slot.changed
+            {
+                debug_assert!(!slot.writing, "one checkpoint at a time");
+                slot.changed = false;
+                slot.writing = true;
+                frozen.push(FrozenPage { key, ticket: slot.ticket, page: slot.page.clone(), old });
+            }
+        }
+        frozen.sort_unstable_by_key(|page| page.key);
+        frozen
+    }
+
+    /// Ends the writing of a frozen page: it was stored, or (`failed`) counts as changed again.
+    /// False if it was dropped since the freeze.
+    pub fn finish(&mut self, key: PageKey, ticket: u64, failed: bool) -> bool {
+        let Some(slot) = self.slots.get_mut(&key) else { return false };
+        if slot.ticket != ticket {
+            return false;
+        }
+        debug_assert!(slot.writing);
+        slot.writing = false;
+        if failed && !slot.changed {
+            slot.changed = true;
+            self.changed.push(key);
+        }
+        if !slot.changed {
+            self.held -= slot.bytes;
+            self.enter_ring(key);
+        }
+        true
+    }
+
+    /// After the last `finish` of a checkpoint: its copies are gone.
+    pub fn finished(&mut self) {
+        self.copies = 0;
+        self.evict();
+    }
+
+    /// Removes all pages for which `gone` says so.
+    pub fn remove_where(&mut self, gone: impl Fn(PageKey) -> bool) {
+        let keys: Vec<PageKey> = self.slots.keys().copied().filter(|&key| gone(key)).collect();
+        for key in keys {
+            self.remove(key);
+        }
+    }
+
+    /// Gives pages back until the limit is kept or nothing more can go.
+    pub fn evict(&mut self) {
+        for ring in 0..self.rings.len() {
+            // Twice around: the first time takes away the marks of use.
+            let mut steps = 2 * self.rings[ring].len();
+            while self.bytes + self.copies > self.limit && steps > 0 {
+                steps -= 1;
+                let Some((key, ticket)) = self.rings[ring].pop_front() else { break };
+                let Some(slot) = self.slots.get_mut(&key) else { continue };
+                if slot.ticket != ticket {
+                    continue;
+                }
+                if !slot.evictable() {
+                    // It comes back when it may go.
+                    slot.in_ring = false;
+                } else if slot.referenced {
+                    slot.referenced = false;
+                    self.rings[ring].push_back((key, ticket));
+                } else {
+                    self.remove(key);
+                }
+            }
+        }
+    }
+
+    fn enter_ring(&mut self, key: PageKey) {
+        if key.is_top() {
+            return;
+        }
+        if let Some(slot) = self.slots.get_mut(&key)
+            && slot.evictable()
+            && !slot.in_ring
+        {
+            slot.in_ring = true;
+            self.rings[usize::from(key.level > 0)].push_back((key, slot.ticket));
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The state that records build up: map, segment table, size. Applies records and freezes for checkpoints.
+//!
+//! Rules for callers:
+//! - `apply_*` are called by one task, strictly in LSN order, in replay as well as in normal work;
+//! - `freeze` is called by that task between two records;
+//! - an error of `apply_*` is final: the state is half changed, takes no more records and refuses to be frozen.
+//!   Lookups go on working;
+//! - lookups, `segments_deleted` and `clean_map` may be called from any task at any time.
+
+mod reap;
+mod rollback;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::checkpoint::{Object, RootBlob};
+use super::map::{self, ExtentMap, MapExtent, change};
+use super::names::MapObjectNumber;
+use super::pages::{MapObjects, PageKey, Pages, StoreObjects};
+use super::segments::{SegmentTable, SegmentTotals, leaf_of};
+use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, Lsn, SegmentSeq, WriterEpoch};
+use crate::store::Store;
+
+/// Cut-off pages looked at after each record while there are any.
+const REAP_PER_RECORD: usize = 2;
+/// More cut-off subtrees than this are looked at at once, so that the root stays small.
+pub(crate) const MAX_DROPPED: usize = 1024;
+
+/// The record that is applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecordAt {
+    pub lsn: Lsn,
+    /// The segment that holds the record.
+    pub segment: SegmentSeq,
+    /// Bytes of the record.
+    pub bytes: u32,
+}
+
+/// A move of a `Gc` record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GcMove {
+    pub lba: Lba,
+    pub blocks: u32,
+    pub from: Loc,
+    pub to: Loc,
+}
+
+/// How much of the map's memory cannot be given back without a checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Pressure {
+    None,
+    /// A checkpoint should be begun.
+    Checkpoint,
+    /// No more records should be applied before a checkpoint has ended.
+    Stop,
+}
+
+/// What is not kept in pages.
+pub(crate) struct Meta {
+    pub lsn: Lsn,
+    pub size_bytes: u64,
+    pub epoch: WriterEpoch,
+    /// Number of the last checkpoint begun (published or not).
+    pub checkpoint: u64,
+    /// Whether one is being written.
+    pub checkpointing: bool,
+    /// Counter of the last map object of this epoch.
+    pub last_object: u32,
+    pub objects: BTreeMap<MapObjectNumber, Object>,
+    /// Segments without a live block that are known, with the LSNs of their birth and death. A scan of the table
+    /// finds all.
+    pub dead: BTreeMap<SegmentSeq, (Lsn, Lsn)>,
+    /// Published checkpoint: its LSN and the segment of its replay position.
+    pub published: Option<(Lsn, SegmentSeq)>,
+    pub published_checkpoint: u64,
+    pub failed: Option<DiskError>,
+}
+
+/// Map, segment table and size of an image's head.
+pub struct DiskState {
+    pub(crate) pages: Arc<Pages>,
+    pub(crate) meta: Mutex<Meta>,
+    /// A reader needs no segment table.
+    read_only: bool,
+}
+
+impl DiskState {
+    /// The state of a new image, before any record.
+    pub fn new(
+        store: Arc<dyn Store>,
+        names: DiskNames,
+        size_bytes: u64,
+        limit_bytes: usize,
+    ) -> Arc<DiskState> {
+        DiskState::new_on(Arc::new(StoreObjects::new(store, names)), size_bytes, limit_bytes)
+    }
+
+    pub(crate) fn new_on(
+        objects: Arc<dyn MapObjects>,
+        size_bytes: u64,
+        limit_bytes: usize,
+    ) -> Arc<DiskState> {
+        let meta = Meta {
+            lsn: Lsn(0),
+            size_bytes,
+            epoch: WriterEpoch(0),
+            checkpoint: 0,
+            checkpointing: false,
+            last_object: 0,
+            objects: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            published: None,
+            published_checkpoint: 0,
+            failed: None,
+        };
+        Arc::new(DiskState {
+            pages: Pages::new(objects, limit_bytes),
+            meta: Mutex::new(meta),
+            read_only: false,
+        })
+    }
+
+    /// The state of a checkpoint. Reads two pages at most; the rest of the map is loaded when it is needed.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        names: DiskNames,
+        root: &RootBlob,
+        limit_bytes: usize,
+    ) -> Result<Arc<DiskState>, DiskError> {
+        DiskState::open_on(Arc::new(StoreObjects::new(store, names)), root, limit_bytes, false).await
+    }
+
+    /// As `open`, for a reader: records are applied to the map alone, and it is never frozen.
+    pub async fn open_reader(
+        store: Arc<dyn Store>,
+        names: DiskNames,
+        root: &RootBlob,
+        limit_bytes: usize,
+    ) -> Result<Arc<DiskState>, DiskError> {
+        DiskState::open_on(Arc::new(StoreObjects::new(store, names)), root, limit_bytes, true).await
+    }
+
+    pub(crate) async fn open_on(
+        objects: Arc<dyn MapObjects>,
+        root: &RootBlob,
+        limit_bytes: usize,
+        read_only: bool,
+    ) -> Result<Arc<DiskState>, DiskError> {
+        let pages = Pages::open(objects, limit_bytes, root.tops).await?;
+        {
+            let mut core = pages.lock();
+            core.used_blocks = root.used_blocks;
+            core.totals = root.totals;
+            core.dropped = root.dropped.iter().copied().collect();
+        }
+        let meta = Meta {
+            lsn: root.lsn,
+            size_bytes: root.size_bytes,
+            epoch: root.epoch,
+            checkpoint: root.checkpoint,
+            checkpointing: false,
+            last_object: root.last_object,
+            objects: root.objects.clone(),
+            dead: BTreeMap::new(),
+            published: Some((root.lsn, root.replay.segment)),
+            published_checkpoint: root.checkpoint,
+            failed: None,
+        };
+        Ok(Arc::new(DiskState { pages, meta: Mutex::new(meta), read_only }))
+    }
+
+    /// The epoch of the writer that owns this state from now on: map objects get its numbers.
+    pub fn set_epoch(&self, epoch: WriterEpoch) {
+        let mut meta = self.meta.lock();
+        if meta.epoch != epoch {
+            meta.epoch = epoch;
+            meta.last_object = 0;
+        }
+    }
+
+    pub fn map(&self) -> ExtentMap {
+        ExtentMap::new(self.pages.clone())
+    }
+
+    pub fn segments(&self) -> SegmentTable {
+        SegmentTable { pages: self.pages.clone() }
+    }
+
+    /// LSN of the last record applied.
+    pub fn lsn(&self) -> Lsn {
+        self.meta.lock().lsn
+    }
+
+    pub fn size_bytes(&self) -> u64 {
+        self.meta.lock().size_bytes
+    }
+
+    /// Bytes of blocks that have data.
+    pub fn used_bytes(&self) -> u64 {
+        self.pages.lock().used_blocks * BLOCK_BYTES
+    }
+
+    pub fn totals(&self) -> SegmentTotals {
+        self.pages.lock().totals
+    }
+
+    /// Bytes that the pages take in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.pages.lock().cache.bytes()
+    }
+
+    pub fn set_memory_limit(&self, bytes: usize) {
+        self.pages.lock().cache.set_limit(bytes);
+    }
+
+    /// Changed pages stay in memory, so a checkpoint must come before they take all of it.
+    pub fn pressure(&self) -> Pressure {
+        let core = self.pages.lock();
+        let (held, limit) = (core.cache.held(), core.cache.limit());
+        if held >= limit / 10 * 9 {
+            Pressure::Stop
+        } else if held >= limit / 2 {
+            Pressure::Checkpoint
+        } else {
+            Pressure::None
+        }
+    }
+
+    /// Applies a Data record: runs of data (in slots of this record) and holes.
+    pub async fn apply_data(&self, at: RecordAt, extents: &[MapExtent]) -> Result<(), DiskError> {
+        self.begin(at)?;
+        let result = self.data(at, extents).await;
+        self.end(at, result).await
+    }
+
+    /// Applies a Gc record: blocks move that are still at their source.
+    pub async fn apply_gc(&self, at: RecordAt, moves: &[GcMove]) -> Result<(), DiskError> {
+        self.begin(at)?;
+        let result = self.gc(at, moves).await;
+        self.end(at, result).await
+    }
+
+    /// Applies a Resize record. What is past the new end becomes a hole; a partial last block is the caller's care.
+    pub async fn apply_resize(&self, at: RecordAt, size_bytes: u64) -> Result<(), DiskError> {
+        self.begin(at)?;
+        let result = self.resize(at, size_bytes).await;
+        self.end(at, result).await
+    }
+
+    /// Applies a record that changes nothing here (EpochStart, SnapCreate).
+    pub async fn apply_other(&self, at: RecordAt) -> Result<(), DiskError> {
+        self.begin(at)?;
+        let result = self.count(at, &[], &[]).await;
+        self.end(at, result).await
+    }
+
+    fn begin(&self, at: RecordAt) -> Result<(), DiskError> {
+        let meta = self.meta.lock();
+        if let Some(error) = &meta.failed {
+            return Err(error.clone());
+        }
+        if at.lsn <= meta.lsn {
+            let detail = format!("record {} was applied after {}", at.lsn.0, meta.lsn.0);
+            return Err(DiskError::Invalid { detail });
+        }
+        Ok(())
+    }
+
+    async fn end(&self, at: RecordAt, result: Result<(), DiskError>) -> Result<(), DiskError> {
+        let result = match result {
+            Ok(()) => {
+                self.meta.lock().lsn = at.lsn;
+                self.reap_some().await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &result {
+            self.meta.lock().failed = Some(error.clone());
+        }
+        result
+    }
+
+    async fn data(&self, at: RecordAt, extents: &[MapExtent]) -> Result<(), DiskError> {
+        for extent in extents {
+            map::check(extent.lba, u64::from(extent.blocks))?;
+        }
+        let extents = || extents.iter().filter(|extent| extent.blocks > 0);
+        let data = extents().filter(|extent| extent.loc.is_some());
+        let data = data.flat_map(|extent| change::leaves(extent.lba, u64::from(extent.blocks)));
+        let holes = extents().filter(|extent| extent.loc.is_none());
+        let holes = holes.flat_map(|extent| change::edges(extent.lba, u64::from(extent.blocks)));
+        let _data = self.pages.pin_all(unique(data), true).await?;
+        let _holes = self.pages.pin_all(unique(holes), false).await?;
+        let mut displaced = Vec::new();
+        let mut gained = Vec::new();
+        {
+            let mut core = self.pages.lock();
+            for extent in extents() {
+                match extent.loc {
+                    Some(loc) => {
+                        change::set(&mut core, *extent, &mut displaced);
+                        gained.push((loc, extent.blocks, at.lsn));
+                    }
+                    None => {
+                        let blocks = u64::from(extent.blocks);
+                        change::remove(&mut core, at.lsn, extent.lba, blocks, &mut displaced);
+                    }
+                }
+            }
+        }
+        let written = gained.iter().map(|&(_, blocks, _)| (blocks, at.lsn)).collect::<Vec<_>>();
+        let live: Vec<_> = gained.into_iter().map(|(loc, blocks, _)| (loc, blocks)).collect();
+        self.count_changes(at, &written, &live, &displaced).await
+    }
+
+    async fn gc(&self, at: RecordAt, moves: &[GcMove]) -> Result<(), DiskError> {
+        for moved in moves {
+            map::check(moved.lba, u64::from(moved.blocks))?;
+        }
+        let moves = || moves.iter().filter(|moved| moved.blocks > 0);
+        let leaves = moves().flat_map(|moved| change::leaves(moved.lba, u64::from(moved.blocks)));
+        let _leaves = self.pages.pin_all(unique(leaves), true).await?;
+        let _sources =
+            self.pages.pin_all(unique(moves().map(|moved| leaf_of(moved.from.segment).0)), true).await?;
+        let mut displaced = Vec::new();
+        let mut live = Vec::new();
+        let mut written = Vec::new();
+        {
+            let mut core = self.pages.lock();
+            for moved in moves() {
+                let from = displaced.len();
+                change::replace_if(&mut core, moved.lba, moved.blocks, moved.from, moved.to, &mut displaced);
+                let blocks = displaced[from..].iter().map(|&(_, blocks): &(Loc, u32)| blocks).sum();
+                if blocks > 0 {
+                    live.push((moved.to, blocks));
+                }
+                // The copy is as old as its source.
+                let age = table::get(&mut core, moved.from.segment).map_or(at.lsn, |info| info.age);
+                written.push((moved.blocks, age));
+            }
+        }
+        self.count_changes(at, &written, &live, &displaced).await
+    }
+
+    async fn resize(&self, at: RecordAt, size_bytes: u64) -> Result<(), DiskError> {
+        let mut displaced = Vec::new();
+        let first = size_bytes.div_ceil(BLOCK_BYTES);
+        self.map().truncate(at.lsn, first, &mut displaced).await?;
+        self.count(at, &[], &displaced).await?;
+        self.meta.lock().size_bytes = size_bytes;
+        Ok(())
+    }
+
+    async fn count(
+        &self,
+        at: RecordAt,
+        live: &[(Loc, u32)],
+        displaced: &[(Loc, u32)],
+    ) -> Result<(), DiskError> {
+        self.count_changes(at, &[], live, displaced).await
+    }
+
+    /// Brings the segment table up to date with a record: its own slots (blocks and the LSN that tells their age),
+    /// the places that became live, the places that died.
+    async fn count_changes(
+        &self,
+        at: RecordAt,
+        written: &[(u32, Lsn)],
+        live: &[(Loc, u32)],
+        displaced: &[(Loc, u32)],
+    ) -> Result<(), DiskError> {
+        let mut changes: BTreeMap<SegmentSeq, table::Change> = BTreeMap::new();
+        let own = changes.entry(at.segment).or_default();
+        own.record = Some(at);
+        own.written.extend_from_slice(written);
+        for &(loc, blocks) in live {
+            changes.entry(loc.segment).or_default().gained += blocks;
+        }
+        for &(loc, blocks) in displaced {
+            changes.entry(loc.segment).or_default().lost += blocks;
+        }
+        self.change_segments(at.lsn, changes).await
+    }
+}
+
+fn unique(keys: impl Iterator<Item = PageKey>) -> BTreeSet<PageKey> {
+    keys.collect()
+}
