@@ -15,3 +15,25 @@ pub enum ImageError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+pub type ImageResult<T> = Result<T, ImageError>;
+
+/// Ends an operation by a rule of rbd's own.
+pub fn refuse<T>(errno: Errno, what: impl Into<String>) -> ImageResult<T> {
+    Err(ImageError::Errno { errno, what: what.into() })
+}
+
+impl ImageError {
+    pub fn errno(&self) -> Errno {
+        Errno::from(self)
+    }
+}
+
+/// `None` instead of the error where ENOENT is an answer.
+pub fn found<T>(result: ImageResult<T>) -> ImageResult<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if Errno::from(&error) == Errno::ENOENT => Ok(None),
+        Err(error) => Err(error),
+    }
+}

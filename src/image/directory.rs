@@ -1,0 +1,173 @@
+//! Names of images: `lsvd_directory` (name <-> id) and `lsvd_id.<name>` (what an open reads).
+//!
+//! `lsvd_id.<name>` is what makes a name exist: it is created exclusively, and an image whose id object is gone is
+//! gone. The directory is the index for lists and for ids; whoever meets an entry that a crash left behind puts it
+//! right. Three kinds of entries of the directory:
+//!
+//! | key | value |
+//! |---|---|
+//! | `name_<name>` | id |
+//! | `id_<id>` | name |
+//! | `removing_<id>` | name: a removal has begun, whoever comes along may finish it |
+
+use bytes::Bytes;
+
+use super::error::{ImageResult, refuse};
+use super::pool::{Pool, expect, set, unset};
+use crate::errno::Errno;
+use crate::store::{CmpMode, CmpValue, Op, StoreError};
+
+pub const DIRECTORY: &str = "lsvd_directory";
+const ID_PREFIX: &str = "lsvd_id.";
+const HEADER_PREFIX: &str = "lsvd_header.";
+/// Ceph's own directory, only looked at.
+const NATIVE_DIRECTORY: &str = "rbd_directory";
+/// Room for an id in an id object.
+const ID_MAX_BYTES: u64 = 64;
+/// Repeats the id object's content, so that a guard can tell which id it holds.
+const ID_XATTR: &str = "lsvd.id";
+
+pub fn id_object(name: &str) -> String {
+    format!("{ID_PREFIX}{name}")
+}
+
+pub fn header_object(id: &str) -> String {
+    format!("{HEADER_PREFIX}{id}")
+}
+
+fn name_key(name: &str) -> String {
+    format!("name_{name}")
+}
+
+fn id_key(id: &str) -> String {
+    format!("id_{id}")
+}
+
+fn removing_key(id: &str) -> String {
+    format!("removing_{id}")
+}
+
+fn text(bytes: &[u8], what: &str) -> ImageResult<String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => refuse(Errno::EIO, format!("{what} is not text")),
+    }
+}
+
+/// A new id: 13 hexadecimal digits, so that `lsvd_data.<id>` fits `rbd_image_info_t::block_name_prefix`.
+pub fn new_id() -> ImageResult<String> {
+    let mut random = [0u8; 8];
+    match rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()) {
+        Ok(8) => Ok(format!("{:013x}", u64::from_le_bytes(random) >> 12)),
+        _ => refuse(Errno::EIO, "no random numbers"),
+    }
+}
+
+/// The id of a name, from its id object.
+pub async fn lookup(pool: &Pool, name: &str) -> ImageResult<Option<String>> {
+    let oid = id_object(name);
+    match pool.read_small(&oid, ID_MAX_BYTES).await? {
+        Some(id) if !id.is_empty() => Ok(Some(text(&id, &oid)?)),
+        _ => Ok(None),
+    }
+}
+
+/// The name of an id.
+pub async fn name_of(pool: &Pool, id: &str) -> ImageResult<Option<String>> {
+    match pool.omap_get_one(DIRECTORY, &id_key(id)).await? {
+        Some(name) => Ok(Some(text(&name, DIRECTORY)?)),
+        None => Ok(None),
+    }
+}
+
+/// All images as (name, id), by name.
+pub async fn list(pool: &Pool) -> ImageResult<Vec<(String, String)>> {
+    let entries = pool.omap_list(DIRECTORY, "name_", "", usize::MAX).await?;
+    entries
+        .iter()
+        .map(|(key, id)| Ok((text(&key["name_".len()..], DIRECTORY)?, text(id, DIRECTORY)?)))
+        .collect()
+}
+
+/// Whether Ceph itself has an image of this name in the pool, in its newer or its older format.
+pub async fn is_native(pool: &Pool, name: &str) -> ImageResult<bool> {
+    Ok(pool.omap_get_one(NATIVE_DIRECTORY, &name_key(name)).await?.is_some()
+        || pool.exists(&format!("rbd_id.{name}")).await?
+        || pool.exists(&format!("{name}.rbd")).await?)
+}
+
+/// Takes a name. EEXIST if it is taken.
+pub async fn claim(pool: &Pool, name: &str, id: &str) -> ImageResult<()> {
+    let id = Bytes::copy_from_slice(id.as_bytes());
+    let ops = vec![
+        Op::Create { exclusive: true },
+        Op::WriteFull { data: id.clone() },
+        Op::SetXattr { name: ID_XATTR.into(), value: id },
+    ];
+    pool.run(&id_object(name), ops).await?;
+    Ok(())
+}
+
+/// Gives a name back if it still belongs to `id`.
+pub async fn unclaim(pool: &Pool, name: &str, id: &str) -> ImageResult<()> {
+    let guard = Op::CmpXattr {
+        name: ID_XATTR.into(),
+        mode: CmpMode::Eq,
+        value: CmpValue::Bytes(Bytes::copy_from_slice(id.as_bytes())),
+    };
+    match pool.run(&id_object(name), vec![guard, Op::Remove]).await {
+        Ok(_) | Err(StoreError::Op(Errno::ENOENT | Errno::ECANCELED)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Lists an image. Whatever the name meant before is stale: its id object says that it is `id`'s.
+pub async fn enlist(pool: &Pool, name: &str, id: &str) -> ImageResult<()> {
+    let (name_bytes, id_bytes) = (name.to_owned().into_bytes(), id.to_owned().into_bytes());
+    let ops = vec![set(&name_key(name), id_bytes), set(&id_key(id), name_bytes), unset(&[&removing_key(id)])];
+    pool.run_creating(DIRECTORY, ops).await?;
+    Ok(())
+}
+
+/// Replaces a name in one step. ENOENT if `from` is not `id`'s any more.
+pub async fn relist(pool: &Pool, from: &str, to: &str, id: &str) -> ImageResult<()> {
+    let ops = vec![
+        expect(&name_key(from), id.to_owned().into_bytes()),
+        unset(&[&name_key(from)]),
+        set(&name_key(to), id.to_owned().into_bytes()),
+        set(&id_key(id), to.to_owned().into_bytes()),
+    ];
+    match pool.run(DIRECTORY, ops).await {
+        Ok(_) => Ok(()),
+        Err(StoreError::Op(Errno::ECANCELED)) => refuse(Errno::ENOENT, format!("{from} is not listed")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes an image off the list and notes that its removal has begun.
+pub async fn begin_removal(pool: &Pool, name: &str, id: &str) -> ImageResult<()> {
+    let listed = pool.omap_get_one(DIRECTORY, &name_key(name)).await?;
+    let mut ops = vec![unset(&[&id_key(id)]), set(&removing_key(id), name.to_owned().into_bytes())];
+    if listed.is_some_and(|listed| listed == id.as_bytes()) {
+        ops.insert(0, unset(&[&name_key(name)]));
+        ops.insert(0, expect(&name_key(name), id.to_owned().into_bytes()));
+    }
+    pool.run_creating(DIRECTORY, ops).await?;
+    Ok(())
+}
+
+pub async fn end_removal(pool: &Pool, id: &str) -> ImageResult<()> {
+    match pool.run(DIRECTORY, vec![unset(&[&removing_key(id)])]).await {
+        Ok(_) | Err(StoreError::Op(Errno::ENOENT)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removals that have begun, as (id, name).
+pub async fn removals(pool: &Pool) -> ImageResult<Vec<(String, String)>> {
+    let entries = pool.omap_list(DIRECTORY, "removing_", "", usize::MAX).await?;
+    entries
+        .iter()
+        .map(|(key, name)| Ok((text(&key["removing_".len()..], DIRECTORY)?, text(name, DIRECTORY)?)))
+        .collect()
+}
