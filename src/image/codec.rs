@@ -28,14 +28,6 @@ impl Writer {
         self
     }
 
-    /// Length u32, bytes.
-    pub fn bytes(mut self, value: &[u8]) -> Writer {
-        let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
-        self = self.u32(length);
-        self.0.extend(&value[..length as usize]);
-        self
-    }
-
     pub fn finish(mut self) -> Vec<u8> {
         let crc = crc32c::crc32c(&self.0);
         self.0.extend(crc.to_le_bytes());
@@ -88,24 +80,6 @@ impl<'a> Reader<'a> {
     pub fn u64(&mut self) -> ImageResult<u64> {
         Ok(u64::from_le_bytes(self.take()?))
     }
-
-    pub fn bytes(&mut self) -> ImageResult<&'a [u8]> {
-        let length = self.u32()? as usize;
-        match self.rest.split_at_checked(length) {
-            Some((first, rest)) => {
-                self.rest = rest;
-                Ok(first)
-            }
-            None => refuse(Errno::EIO, format!("{} is corrupt: it ends too soon", self.what)),
-        }
-    }
-
-    pub fn text(&mut self) -> ImageResult<String> {
-        match std::str::from_utf8(self.bytes()?) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(_) => refuse(Errno::EIO, format!("{} is corrupt: not text", self.what)),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -114,10 +88,9 @@ mod tests {
 
     #[test]
     fn round_trip_and_damage() {
-        let bytes = Writer::new(1).u8(7).u32(8).u64(9).bytes(b"ten").finish();
+        let bytes = Writer::new(1).u8(7).u32(8).u64(9).finish();
         let mut reader = Reader::new(&bytes, 1, "test").unwrap();
         assert_eq!((reader.u8().unwrap(), reader.u32().unwrap(), reader.u64().unwrap()), (7, 8, 9));
-        assert_eq!(reader.text().unwrap(), "ten");
         assert!(reader.u8().is_err(), "nothing is left");
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();

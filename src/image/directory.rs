@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::error::{ImageResult, refuse};
 use super::pool::{Pool, expect, set, unset};
+use crate::env::Env;
 use crate::errno::Errno;
 use crate::store::{CmpMode, CmpValue, Op, StoreError};
 
@@ -55,12 +56,16 @@ fn text(bytes: &[u8], what: &str) -> ImageResult<String> {
 }
 
 /// A new id: 13 hexadecimal digits, so that `lsvd_data.<id>` fits `rbd_image_info_t::block_name_prefix`.
-pub fn new_id() -> ImageResult<String> {
-    let mut random = [0u8; 8];
-    match rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()) {
-        Ok(8) => Ok(format!("{:013x}", u64::from_le_bytes(random) >> 12)),
-        _ => refuse(Errno::EIO, "no random numbers"),
-    }
+pub fn new_id(env: &dyn Env) -> String {
+    format!("{:013x}", env.random_u64() >> 12)
+}
+
+/// 16 random bytes, for the disk.
+pub fn new_uuid(env: &dyn Env) -> [u8; 16] {
+    let mut uuid = [0; 16];
+    uuid[..8].copy_from_slice(&env.random_u64().to_le_bytes());
+    uuid[8..].copy_from_slice(&env.random_u64().to_le_bytes());
+    uuid
 }
 
 /// The id of a name, from its id object.
@@ -69,6 +74,16 @@ pub async fn lookup(pool: &Pool, name: &str) -> ImageResult<Option<String>> {
     match pool.read_small(&oid, ID_MAX_BYTES).await? {
         Some(id) if !id.is_empty() => Ok(Some(text(&id, &oid)?)),
         _ => Ok(None),
+    }
+}
+
+/// The id that a name stands for now. A rename that was cut short leaves two names with one id: the directory knows
+/// which one is meant, as long as the other is claimed too.
+pub async fn resolve(pool: &Pool, name: &str) -> ImageResult<Option<String>> {
+    let Some(id) = lookup(pool, name).await? else { return Ok(None) };
+    match name_of(pool, &id).await? {
+        Some(other) if other != name && lookup(pool, &other).await?.as_deref() == Some(&id) => Ok(None),
+        _ => Ok(Some(id)),
     }
 }
 

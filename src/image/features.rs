@@ -55,8 +55,7 @@ pub fn to_string(features: u64) -> ImageResult<String> {
 /// A number, or comma-separated names; empty means the default. On failure the error comes with the bits that
 /// were understood, because librbd stores those.
 pub fn from_string(text: &str) -> Result<u64, (ImageError, u64)> {
-    let invalid =
-        |what: String, bits: u64| (ImageError::Errno { errno: Errno::EINVAL, what }, bits);
+    let invalid = |what: String, bits: u64| (ImageError::Errno { errno: Errno::EINVAL, what }, bits);
     if text.is_empty() {
         return Ok(DEFAULT);
     }

@@ -21,7 +21,7 @@ use super::directory::header_object;
 use super::error::{ImageResult, refuse};
 use super::pool::{Pool, set, unset};
 use crate::errno::Errno;
-use crate::store::{Op, StoreError};
+use crate::store::{Op, PoolId};
 
 const PROPERTIES: &str = "image";
 const FEATURES: &str = "image.features";
@@ -31,6 +31,8 @@ const SNAP_LIMIT: &str = "image.snap_limit";
 const REMOVING: &str = "image.removing";
 const META: &str = "meta.";
 const VERSION: u8 = 1;
+/// In place of a data pool: there is none.
+const NO_POOL: u64 = u64::MAX;
 
 /// A point in time, as `struct timespec` has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -63,6 +65,8 @@ pub struct Properties {
     pub stripe_unit: u64,
     pub stripe_count: u64,
     pub created: Timestamp,
+    /// Where segments are, if not in the header's pool.
+    pub data_pool: Option<PoolId>,
 }
 
 impl Properties {
@@ -73,6 +77,7 @@ impl Properties {
             .u64(self.stripe_count)
             .u64(self.created.seconds)
             .u32(self.created.nanoseconds)
+            .u64(self.data_pool.map_or(NO_POOL, |pool| pool.0 as u64))
             .finish()
     }
 
@@ -87,6 +92,7 @@ impl Properties {
             stripe_unit: reader.u64()?,
             stripe_count: reader.u64()?,
             created: Timestamp { seconds: reader.u64()?, nanoseconds: reader.u32()? },
+            data_pool: Some(reader.u64()?).filter(|pool| *pool != NO_POOL).map(|pool| PoolId(pool as i64)),
         })
     }
 }
@@ -163,9 +169,10 @@ pub async fn set_snap_limit(pool: &Pool, id: &str, limit: Option<u64>) -> ImageR
     update(pool, id, op).await
 }
 
-/// Marks the image as going; false if its header is gone already.
-pub async fn set_removing(pool: &Pool, id: &str) -> ImageResult<bool> {
-    match update(pool, id, set(REMOVING, encode_u64(1))).await {
+/// Marks the image as going, or not; false if its header is gone already.
+pub async fn set_removing(pool: &Pool, id: &str, removing: bool) -> ImageResult<bool> {
+    let op = if removing { set(REMOVING, encode_u64(1)) } else { unset(&[REMOVING]) };
+    match update(pool, id, op).await {
         Ok(()) => Ok(true),
         Err(error) if error.errno() == Errno::ENOENT => Ok(false),
         Err(error) => Err(error),
@@ -181,7 +188,6 @@ pub async fn metadata_get(pool: &Pool, id: &str, key: &str) -> ImageResult<Bytes
 }
 
 pub async fn metadata_set(pool: &Pool, id: &str, key: &str, value: &[u8]) -> ImageResult<()> {
-    // An empty value would be taken for a missing key by some stores' guards; as a value it is fine.
     update(pool, id, set(&format!("{META}{key}"), Bytes::copy_from_slice(value))).await
 }
 
@@ -211,9 +217,4 @@ pub async fn conf_overrides(pool: &Pool, id: &str) -> ImageResult<BTreeMap<Strin
 pub fn overrides_of(entries: Vec<(Bytes, Bytes)>, skip: usize) -> BTreeMap<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     entries.into_iter().map(|(key, value)| (text(&key[skip..]), text(&value))).collect()
-}
-
-/// The store's words for a header that is gone.
-pub fn is_gone(error: &StoreError) -> bool {
-    matches!(error, StoreError::Op(Errno::ENOENT))
 }

@@ -1,6 +1,48 @@
 //! rbd semantics over the log-structured disk: names, open and close, locks, watchers, metadata, resize,
 //! snapshots.
 
+mod advisory;
+mod cls_lock;
+mod codec;
+mod copy;
+mod create;
+mod diff;
+mod directory;
 mod error;
+pub mod features;
+mod gate;
+mod header;
+#[allow(clippy::module_inception)]
+mod image;
+mod io;
+mod lock;
+mod maintain;
+mod notice;
+mod options;
+mod override_table;
+mod pool;
+pub mod pool_meta;
+mod remove;
+mod settings;
+mod snaps;
+mod stats;
+mod tracker;
+mod watch;
 
-pub use error::ImageError;
+pub use cls_lock::{LockInfo, LockType, Locker, print_client};
+pub use copy::{Destination, check_different};
+pub use create::{CreateParams, create, rename};
+pub use directory::{list, name_of, resolve};
+pub use error::{ImageError, ImageResult, found};
+pub use header::{Header, Properties, Timestamp};
+pub use image::{Image, OpenOptions, UpdateCallback, Which};
+pub use io::{CompareOutcome, total};
+pub use lock::Owner;
+pub use options::ImageOptions;
+pub use pool::Pool;
+pub use remove::remove;
+pub use settings::{Conf, Layers, Source, no_conf, override_names};
+pub use snaps::{Progress, no_progress};
+pub use stats::pool_stats;
+pub use tracker::Ticket;
+pub use watch::Watcher;

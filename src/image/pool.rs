@@ -136,7 +136,10 @@ impl Pool {
 fn pairs_of(mut reply: Reply, oid: &str) -> StoreResult<(Vec<(Bytes, Bytes)>, bool)> {
     match reply.ops.pop().map(|op| op.out) {
         Some(OpOut::Pairs { pairs, more }) => Ok((pairs, more)),
-        _ => Err(StoreError::Corrupt { object: oid.to_owned(), detail: "an omap read without an answer".into() }),
+        _ => Err(StoreError::Corrupt {
+            object: oid.to_owned(),
+            detail: "an omap read without an answer".into(),
+        }),
     }
 }
 

@@ -1,0 +1,328 @@
+//! The exclusive lock: taken by the first change, handed over on request, taken from the dead.
+//!
+//! Two independent layers keep writers apart (docs/disk.md): this lock, and the disk's epoch. The lock decides *who*
+//! should write; taking the disk over (`Disk::acquire`) makes sure that nobody else can.
+//!
+//! The lock is Ceph's class `lock` on the header, named `rbd_lock`, with the owner's cookie `auto <watch>`: the owner
+//! lives as long as that watch is listed. Order of a hand-over: the owner lets requests finish, flushes, takes a
+//! checkpoint (`Disk::release`), unlocks, tells the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::cls_lock::{self, LockInfo, LockType, Locker};
+use super::directory::header_object;
+use super::error::{ImageResult, refuse};
+use super::features;
+use super::gate::{Entry, Permit, Phase};
+use super::image::{Image, closed};
+use super::notice::{Answer, Notice};
+use super::watch::watchers;
+use crate::errno::Errno;
+use crate::store::StoreError;
+
+/// The lock's name, which advisory locks (`rbd_lock_exclusive`) share, as in librbd.
+pub const LOCK_NAME: &str = "rbd_lock";
+/// The tag of locks that openers manage themselves.
+pub const INTERNAL_TAG: &str = "internal";
+const COOKIE_PREFIX: &str = "auto ";
+/// A notification that the lock has moved may be lost: try again at the latest after this long.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What an opener does when somebody else wants the lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Policy {
+    /// Takes it when needed, hands it over when asked.
+    #[default]
+    Automatic,
+    /// Taken with `rbd_lock_acquire`: neither.
+    Manual,
+}
+
+pub struct LockState {
+    policy: Policy,
+    /// The cookie that the lock is held with.
+    held: Option<String>,
+    /// The lock has moved, or a watch has ended: worth trying again.
+    moved: Arc<Notify>,
+}
+
+impl Default for LockState {
+    fn default() -> LockState {
+        LockState { policy: Policy::default(), held: None, moved: Arc::new(Notify::new()) }
+    }
+}
+
+/// Who has the lock, as `rbd_lock_get_owners` tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owner {
+    pub address: String,
+}
+
+fn cookie_of(watch: u64) -> String {
+    format!("{COOKIE_PREFIX}{watch}")
+}
+
+/// The watch that a managed lock's cookie names; `None`: somebody's advisory lock.
+fn watch_of(info: &LockInfo, locker: &Locker) -> Option<u64> {
+    if info.tag != INTERNAL_TAG || info.lock_type != Some(LockType::Exclusive) {
+        return None;
+    }
+    locker.cookie.strip_prefix(COOKIE_PREFIX)?.parse().ok()
+}
+
+impl Image {
+    /// The right to change the image, taking the lock if need be. EROFS where another owner keeps it.
+    pub(super) async fn permit(self: &Arc<Self>) -> ImageResult<Permit> {
+        if let Some(permit) = self.gate.try_enter() {
+            return Ok(permit);
+        }
+        if self.lock.lock().policy == Policy::Manual && self.gate.phase() == Phase::Closed {
+            return refuse(Errno::EROFS, format!("image {}: the exclusive lock was given up", self.id));
+        }
+        self.wait_for_permit().await
+    }
+
+    async fn wait_for_permit(self: &Arc<Self>) -> ImageResult<Permit> {
+        match self.gate.enter() {
+            Entry::Inside(permit) => Ok(permit),
+            Entry::Shut => Err(closed()),
+            Entry::Wait { answer, open } => {
+                if open {
+                    let image = self.clone();
+                    self.env.spawn(Box::pin(async move { image.open_gate().await }));
+                }
+                answer.await.unwrap_or_else(|_| Err(closed()))
+            }
+        }
+    }
+
+    /// Takes the lock and the disk, and opens the gate; or tells those who wait why not.
+    async fn open_gate(self: Arc<Self>) {
+        let outcome = self.take().await;
+        if let Err(error) = &outcome {
+            tracing::info!("image {}: no exclusive lock: {error}", self.id);
+        }
+        let taken = outcome.is_ok();
+        self.gate.opened(outcome);
+        if taken {
+            self.send_notice(Notice::AcquiredLock).await;
+        }
+    }
+
+    async fn take(self: &Arc<Self>) -> ImageResult<()> {
+        let cookie = self.take_header_lock().await?;
+        self.lock.lock().held = Some(cookie);
+        if let Err(error) = self.head.acquire().await {
+            self.unlock_header().await;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Loops until the header's lock is this opener's: each turn either takes it, asks its owner for it, or breaks a
+    /// dead owner's. While a living owner is busy this waits, as librbd does.
+    async fn take_header_lock(self: &Arc<Self>) -> ImageResult<String> {
+        let oid = header_object(&self.id);
+        let moved = self.lock.lock().moved.clone();
+        loop {
+            let heard = moved.notified();
+            if self.gate.is_shutting() {
+                return Err(closed());
+            }
+            if let Some(watch) = self.watch_cookie() {
+                let cookie = cookie_of(watch);
+                let locked =
+                    cls_lock::lock(&self.pool, &oid, LOCK_NAME, LockType::Exclusive, &cookie, INTERNAL_TAG);
+                match locked.await {
+                    Ok(()) | Err(StoreError::Op(Errno::EEXIST)) => return Ok(cookie),
+                    Err(StoreError::Op(Errno::EBUSY)) => {
+                        if self.deal_with_owner(&oid).await? {
+                            continue;
+                        }
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let pause = self.env.sleep(RETRY);
+            tokio::select! {
+                () = heard => {}
+                () = pause => {}
+            }
+        }
+    }
+
+    /// The lock is somebody else's. True: worth trying again at once; false: wait first.
+    async fn deal_with_owner(self: &Arc<Self>, oid: &str) -> ImageResult<bool> {
+        let info = cls_lock::info(&self.pool, oid, LOCK_NAME).await?;
+        let Some(locker) = info.lockers.first() else { return Ok(true) };
+        let Some(watch) = watch_of(&info, locker) else {
+            return refuse(Errno::EBUSY, format!("image {} is locked by {}", self.id, locker.cookie));
+        };
+        let listed = watchers(&self.pool, oid).await?;
+        let alive = listed.iter().any(|watcher| watcher.gid == locker.gid && watcher.cookie == watch);
+        if !alive {
+            self.break_dead(oid, locker).await?;
+            return Ok(true);
+        }
+        let Some(reply) = self.send_notice(Notice::RequestLock).await else { return Ok(false) };
+        let from_owner =
+            reply.acks.iter().filter(|ack| ack.notifier_gid == locker.gid && ack.cookie == watch);
+        match from_owner.filter_map(|ack| Answer::decode(&ack.payload)).next() {
+            Some(Answer::Refused(errno)) => {
+                let owner = cls_lock::print_client(locker);
+                refuse(errno, format!("image {}: {owner} keeps the exclusive lock", self.id))
+            }
+            // It lets go, or it has just let go, or it is busy: wait for word of it.
+            Some(Answer::Releasing) | None => Ok(false),
+        }
+    }
+
+    /// A dead owner's lock: its client is fenced first, so that nothing it has sent can arrive afterwards.
+    async fn break_dead(&self, oid: &str, locker: &Locker) -> ImageResult<()> {
+        let (fence, expire_s) = {
+            let settings = self.settings.read();
+            (settings.blocklist_on_break_lock, settings.blocklist_expire_s)
+        };
+        let owner = cls_lock::print_client(locker);
+        if fence && locker.gid != self.pool.store.instance_id() {
+            tracing::warn!("image {}: fencing the dead owner {owner} at {}", self.id, locker.address);
+            self.pool.store.blocklist_add(&locker.address, expire_s).await?;
+        }
+        match cls_lock::break_lock(&self.pool, oid, LOCK_NAME, locker).await {
+            // Somebody else was faster.
+            Ok(()) | Err(StoreError::Op(Errno::ENOENT)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Runs after `Gate::want_close` said so: finishes what is under way and gives the lock up.
+    pub(super) async fn give_up_lock(self: Arc<Self>) {
+        self.gate.closing().await;
+        if self.gate.phase() != Phase::Closing {
+            return; // shut: whoever closes the image gives the lock up
+        }
+        match self.head.release().await {
+            Ok(()) => {}
+            // The disk is dead to this opener, and the lock is of no use to it.
+            Err(error) if !self.head.is_writer() => tracing::warn!("image {}: {error}", self.id),
+            // Acknowledged data could not be made durable yet (no space): it must not be left behind.
+            Err(error) => {
+                tracing::warn!("image {}: keeps the exclusive lock: {error}", self.id);
+                return self.gate.stays_open();
+            }
+        }
+        self.unlock_header().await;
+        if self.gate.closed() {
+            let image = self.clone();
+            self.env.spawn(Box::pin(async move { image.open_gate().await }));
+        }
+    }
+
+    /// Unlocks the header and tells the others.
+    pub(super) async fn unlock_header(&self) {
+        let Some(cookie) = self.lock.lock().held.take() else { return };
+        match cls_lock::unlock(&self.pool, &header_object(&self.id), LOCK_NAME, &cookie).await {
+            Ok(()) | Err(StoreError::Op(Errno::ENOENT)) => {}
+            Err(error) => tracing::warn!("image {}: unlocking: {error}", self.id),
+        }
+        self.send_notice(Notice::ReleasedLock).await;
+    }
+
+    /// Somebody asks for the lock. `None`: this opener does not have it.
+    pub(super) fn lock_requested(self: &Arc<Self>) -> Option<Answer> {
+        match self.gate.phase() {
+            Phase::Closed | Phase::Opening => return None,
+            Phase::Closing | Phase::Shut => return Some(Answer::Releasing),
+            Phase::Open => {}
+        }
+        if self.lock.lock().policy == Policy::Manual {
+            return Some(Answer::Refused(Errno::EROFS));
+        }
+        if self.gate.want_close() {
+            let image = self.clone();
+            self.env.spawn(Box::pin(image.give_up_lock()));
+        }
+        Some(Answer::Releasing)
+    }
+
+    pub(super) fn lock_moved(&self) {
+        self.lock.lock().moved.notify_waiters();
+    }
+
+    /// Whether this opener has the lock.
+    pub fn is_lock_owner(&self) -> bool {
+        self.has_lock_feature() && matches!(self.gate.phase(), Phase::Open | Phase::Closing)
+    }
+
+    fn has_lock_feature(&self) -> bool {
+        self.known.read().header.features & features::EXCLUSIVE_LOCK != 0
+    }
+
+    fn check_lock_feature(&self) -> ImageResult<()> {
+        if self.has_lock_feature() && !self.read_only {
+            return Ok(());
+        }
+        refuse(Errno::EINVAL, format!("image {} has no exclusive lock here", self.id))
+    }
+
+    /// `rbd_lock_acquire`: takes the lock and keeps it until it is released.
+    pub async fn acquire_lock(self: &Arc<Self>) -> ImageResult<()> {
+        self.check_lock_feature()?;
+        let before = std::mem::replace(&mut self.lock.lock().policy, Policy::Manual);
+        match self.wait_for_permit().await {
+            Ok(_permit) => Ok(()),
+            Err(error) => {
+                self.lock.lock().policy = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// `rbd_lock_release`: EINVAL if this opener does not have the lock.
+    pub async fn release_lock(self: &Arc<Self>) -> ImageResult<()> {
+        self.check_lock_feature()?;
+        if self.gate.want_close() {
+            self.clone().give_up_lock().await;
+            return Ok(());
+        }
+        match self.gate.phase() {
+            Phase::Open | Phase::Closing => {
+                self.gate.leaves(Phase::Closing).await;
+                Ok(())
+            }
+            _ => refuse(Errno::EINVAL, format!("image {}: not the owner of the exclusive lock", self.id)),
+        }
+    }
+
+    /// Who has the managed lock. ENOENT if nobody has.
+    pub async fn lock_owners(&self) -> ImageResult<Vec<Owner>> {
+        let info = cls_lock::info(&self.pool, &header_object(&self.id), LOCK_NAME).await?;
+        let owners: Vec<Owner> = info
+            .lockers
+            .iter()
+            .filter(|locker| watch_of(&info, locker).is_some())
+            .map(|locker| Owner { address: locker.address.clone() })
+            .collect();
+        if owners.is_empty() {
+            return refuse(Errno::ENOENT, format!("image {}: nobody has the exclusive lock", self.id));
+        }
+        Ok(owners)
+    }
+
+    /// Takes the lock from an owner, dead or not: EBUSY if another one has it, ENOENT if nobody.
+    pub async fn break_owner(&self, address: &str) -> ImageResult<()> {
+        self.check_lock_feature()?;
+        let oid = header_object(&self.id);
+        let info = cls_lock::info(&self.pool, &oid, LOCK_NAME).await?;
+        let Some(locker) = info.lockers.iter().find(|locker| watch_of(&info, locker).is_some()) else {
+            return refuse(Errno::ENOENT, format!("image {}: nobody has the exclusive lock", self.id));
+        };
+        if locker.address != address {
+            return refuse(Errno::EBUSY, format!("image {}: {} has the lock", self.id, locker.address));
+        }
+        self.break_dead(&oid, locker).await
+    }
+}
