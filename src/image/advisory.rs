@@ -6,12 +6,13 @@ use super::error::{ImageResult, refuse};
 use super::image::Image;
 use super::lock::LOCK_NAME;
 use crate::errno::Errno;
+use crate::store::lock::EntityName;
 
 impl Image {
     /// EBUSY if others have it, EEXIST if this client has it with the same cookie.
-    pub async fn advisory_lock(&self, lock_type: LockType, cookie: &str, tag: &str) -> ImageResult<()> {
+    pub async fn advisory_lock(&self, kind: LockType, cookie: &str, tag: &str) -> ImageResult<()> {
         let oid = header_object(&self.id);
-        Ok(cls_lock::lock(&self.pool, &oid, LOCK_NAME, lock_type, cookie, tag).await?)
+        Ok(cls_lock::lock(&self.pool, &oid, LOCK_NAME, kind, cookie, tag).await?)
     }
 
     /// ENOENT if this client does not have it with that cookie.
@@ -21,14 +22,11 @@ impl Image {
 
     /// Breaks the lock of `client` (as lists print it). EINVAL for what is no client, ENOENT if it is not its.
     pub async fn break_advisory_lock(&self, client: &str, cookie: &str) -> ImageResult<()> {
-        let Some((entity_type, gid)) = cls_lock::parse_client(client) else {
+        let Some(name) = EntityName::parse(client) else {
             return refuse(Errno::EINVAL, format!("{client:?} is no client"));
         };
         let info = self.lockers().await?;
-        let owner = info
-            .lockers
-            .iter()
-            .find(|owner| (owner.entity_type, owner.gid) == (entity_type, gid) && owner.cookie == cookie);
+        let owner = info.lockers.iter().find(|owner| owner.name == name && owner.cookie == cookie);
         let Some(owner) = owner else {
             return refuse(Errno::ENOENT, format!("{client} has no lock {cookie:?}"));
         };
@@ -36,7 +34,7 @@ impl Image {
             let settings = self.settings.read();
             (settings.blocklist_on_break_lock, settings.blocklist_expire_s)
         };
-        if fence && owner.gid != self.pool.store.instance_id() {
+        if fence && owner.name.num != self.pool.store.instance_id() {
             self.pool.store.blocklist_add(&owner.address, expire_s).await?;
         }
         Ok(cls_lock::break_lock(&self.pool, &header_object(&self.id), LOCK_NAME, owner).await?)

@@ -67,7 +67,7 @@ fn cookie_of(watch: u64) -> String {
 
 /// The watch that a managed lock's cookie names; `None`: somebody's advisory lock.
 fn watch_of(info: &LockInfo, locker: &Locker) -> Option<u64> {
-    if info.tag != INTERNAL_TAG || info.lock_type != Some(LockType::Exclusive) {
+    if info.tag != INTERNAL_TAG || !info.exclusive {
         return None;
     }
     locker.cookie.strip_prefix(COOKIE_PREFIX)?.parse().ok()
@@ -162,18 +162,17 @@ impl Image {
             return refuse(Errno::EBUSY, format!("image {} is locked by {}", self.id, locker.cookie));
         };
         let listed = watchers(&self.pool, oid).await?;
-        let alive = listed.iter().any(|watcher| watcher.gid == locker.gid && watcher.cookie == watch);
+        let alive = listed.iter().any(|watcher| watcher.gid == locker.name.num && watcher.cookie == watch);
         if !alive {
             self.break_dead(oid, locker).await?;
             return Ok(true);
         }
         let Some(reply) = self.send_notice(Notice::RequestLock).await else { return Ok(false) };
         let from_owner =
-            reply.acks.iter().filter(|ack| ack.notifier_gid == locker.gid && ack.cookie == watch);
+            reply.acks.iter().filter(|ack| ack.notifier_gid == locker.name.num && ack.cookie == watch);
         match from_owner.filter_map(|ack| Answer::decode(&ack.payload)).next() {
             Some(Answer::Refused(errno)) => {
-                let owner = cls_lock::print_client(locker);
-                refuse(errno, format!("image {}: {owner} keeps the exclusive lock", self.id))
+                refuse(errno, format!("image {}: {} keeps the exclusive lock", self.id, locker.name))
             }
             // It lets go, or it has just let go, or it is busy: wait for word of it.
             Some(Answer::Releasing) | None => Ok(false),
@@ -186,9 +185,8 @@ impl Image {
             let settings = self.settings.read();
             (settings.blocklist_on_break_lock, settings.blocklist_expire_s)
         };
-        let owner = cls_lock::print_client(locker);
-        if fence && locker.gid != self.pool.store.instance_id() {
-            tracing::warn!("image {}: fencing the dead owner {owner} at {}", self.id, locker.address);
+        if fence && locker.name.num != self.pool.store.instance_id() {
+            tracing::warn!("image {}: fencing the dead owner {} at {}", self.id, locker.name, locker.address);
             self.pool.store.blocklist_add(&locker.address, expire_s).await?;
         }
         match cls_lock::break_lock(&self.pool, oid, LOCK_NAME, locker).await {

@@ -29,7 +29,7 @@ mod stats;
 mod tracker;
 mod watch;
 
-pub use cls_lock::{LockInfo, LockType, Locker, print_client};
+pub use cls_lock::{LockInfo, LockType, Locker};
 pub use copy::{Destination, check_different};
 pub use create::{CreateParams, create, rename};
 pub use directory::{list, name_of, resolve};
