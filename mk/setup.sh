@@ -21,7 +21,8 @@ cargo_is_there() {
     }
 }
 
-version_of() { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null | sed -n 's/^installed //p'; }
+# Nothing, and status 0, for a package that is not there.
+version_of() { { dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || true; } | sed -n 's/^installed //p'; }
 
 missing() {
     local p

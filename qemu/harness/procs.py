@@ -38,7 +38,7 @@ def run(args, env=None, timeout=60, check=True, stdin=None, status=None):
         raise
     text = output.decode(errors="replace")
     if check and process.returncode != (status or 0):
-        raise Failed(f"exit status {process.returncode} of {shlex.join(map(str, args))}\n{text[-2000:]}")
+        raise Failed(f"exit status {process.returncode} of {shlex.join(map(str, args))[:1000]}\n{text[-2000:]}")
     return process.returncode, text
 
 

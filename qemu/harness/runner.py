@@ -93,7 +93,11 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     passed, failed, skipped = 0, [], 0
     try:
-        library = store.open()
+        try:
+            library = store.open()
+        except Failed as error:
+            print(f"qemu: the store does not open: {error}\n0 passed, {len(tests)} failed, 0 skipped")
+            return 1
         print(f"qemu: {len(tests)} tests, {options.store} store, {library}, SEED={options.seed}", flush=True)
         for name, test in tests:
             work = os.path.join(top, name)

@@ -1,6 +1,8 @@
 """QEMU is killed with SIGKILL while the guest writes; what the guest had synced must be there, byte for byte."""
 
-from harness.procs import expect, note, run
+import subprocess
+
+from harness.procs import expect, note, run, spawn
 from harness.vm import Vm
 
 AREA = 4096  # blocks of 4 KiB
@@ -13,9 +15,21 @@ def killed(t, vm, least, most):
     if late:  # the moment of a crash is chance, and the seed gives it
         try:
             vm.process.wait(late)
-        except Exception:
+        except subprocess.TimeoutExpired:
             pass
     return vm.kill() or last
+
+
+def kill_while_opening(t, url):
+    """The next opener, which may be reading the log again, is killed in its turn; it writes only past the file system."""
+    process = spawn(["qemu-io", "-f", "raw", "-c", "write -P 9 512M 64k", "-c", "sleep 20000", url], t.store.env(),
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        process.wait(t.random.random() * 0.5)
+    except subprocess.TimeoutExpired:
+        pass
+    process.kill()
+    process.wait(30)
 
 
 def check_files(vm, seed, done):
@@ -31,12 +45,12 @@ def check_files(vm, seed, done):
 def t_files(t):
     url = t.store.url(t.image())
     seed = t.random.randrange(1 << 40)
-    run(["qemu-img", "create", "-q", "-f", "raw", url, "512M"], t.store.env())
+    run(["qemu-img", "create", "-q", "-f", "raw", url, "513M"], t.store.env())
     done = []
     for round in range(t.rounds):
         with Vm(t.store, url, t.work, f"round{round}", cache=t.crash_cache) as vm:
             if round == 0:
-                vm.run("mkfs.ext4 -q /dev/vda && mount -t ext4 /dev/vda /mnt && sync")
+                vm.run("mkfs.ext4 -q /dev/vda 512M && mount -t ext4 /dev/vda /mnt && sync")
             else:
                 check_files(vm, seed, done)
             folder = f"round{round}"
@@ -46,6 +60,7 @@ def t_files(t):
                     f" stamp files /mnt/{folder} {seed + round} 1 1000000")
             done.append((folder, killed(t, vm, 5, 60)))
         note(f"killed in round {round}, batch {done[-1][1]} was reported")
+        kill_while_opening(t, url)
     with Vm(t.store, url, t.work, "last") as vm:
         check_files(vm, seed, done)
         vm.poweroff()
