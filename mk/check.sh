@@ -5,11 +5,25 @@ cd "$(dirname "$0")/.."
 exec </dev/null
 failed=() lines=()
 
+whole=4800 # seconds for everything
+pid=
+stop() { # timeout passes it on to all that the step started
+    [ -z "$pid" ] || kill "$pid"
+    echo "check: stopped"
+    exit 130
+}
+trap stop INT TERM
+
 step() { # NAME SECONDS COMMAND...
     local name=$1 limit=$2 begin=$SECONDS status=0
     shift 2
+    [ $limit -lt $((whole - SECONDS)) ] || limit=$((whole - SECONDS))
+    [ $limit -gt 0 ] || limit=1
     echo "== $name: $*"
-    timeout -k 10 "$limit" "$@" || status=$?
+    timeout -k 10 "$limit" "$@" &
+    pid=$!
+    wait $pid || status=$?
+    pid=
     [ $status -eq 0 ] || failed+=("$name")
     [ $status -ne 124 ] || echo "== $name: not done after $limit s"
     lines+=("$(printf '%-10s %4d s  %s' "$name" $((SECONDS - begin)) "$([ $status -eq 0 ] && echo ok || echo "FAILED ($status)")")")
@@ -25,7 +39,8 @@ else
     step tests 1800 cargo test -q --no-fail-fast
 fi
 if step libs 1200 make -s libs; then
-    [ ! -x capi-tests/run ] || step capi 1200 capi-tests/run
+    step capi 1200 capi-tests/run
+    step crash 1500 capi-tests/crash/run
     step qemu 1500 qemu/run
 fi
 
