@@ -8,26 +8,7 @@ import tempfile
 
 from .procs import Failed, python, run
 
-POOL_PROGRAM = """
-import ctypes, sys
-r = ctypes.CDLL("librados.so.2", use_errno=True)
-verb, conf, pool = sys.argv[1:4]
-cluster = ctypes.c_void_p()
-def must(what, got):
-    if got < 0:
-        sys.exit(f"{what}: {got}")
-must("rados_create", r.rados_create(ctypes.byref(cluster), None))
-must("rados_conf_read_file", r.rados_conf_read_file(cluster, conf.encode()))
-must("rados_connect", r.rados_connect(cluster))
-if verb == "create":
-    got = r.rados_pool_create(cluster, pool.encode())
-    if got != -17:
-        must("rados_pool_create", got)
-elif verb == "delete":
-    must("rados_pool_delete", r.rados_pool_delete(cluster, pool.encode()))
-r.rados_shutdown(cluster)
-print([line.split()[-1] for line in open("/proc/self/maps") if "librados.so" in line][0])
-"""
+POOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pool.py")
 
 
 def escape(text):
@@ -66,10 +47,12 @@ class Store:
         env.update(more)
         return env
 
+    def pool_program(self, verb):
+        return run([python(), POOL, verb, self.conf, self.pool], self.env(), timeout=60)[1]
+
     def open(self):
         """Makes the pool; gives the path of the librados that programs are served."""
-        _, text = run([python(), "-c", POOL_PROGRAM, "create", self.conf, self.pool], self.env(), timeout=60)
-        library = text.split()[-1]
+        library = self.pool_program("create").split()[-1]
         self.own_pool = True
         if self.libdir and not library.startswith(self.libdir):
             raise Failed(f"LD_LIBRARY_PATH={self.libdir}, but programs get {library}")
@@ -77,7 +60,7 @@ class Store:
 
     def close(self):
         if self.own_pool and self.kind == "cluster":
-            run([python(), "-c", POOL_PROGRAM, "delete", self.conf, self.pool], self.env(), timeout=60)
+            self.pool_program("delete")
         if self.kind == "local":
             self.home.cleanup()
 
@@ -93,24 +76,6 @@ class Store:
 
     def objects(self):
         """How many RADOS objects the pool holds, and their bytes, as rados_ioctx_pool_stat says (a cluster's is some seconds late)."""
-        program = """
-import ctypes, sys
-r = ctypes.CDLL("librados.so.2")
-class Stat(ctypes.Structure):
-    _fields_ = [(n, ctypes.c_uint64) for n in "bytes kb objects clones copies missing unfound degraded rd rd_kb wr wr_kb".split()] + [("room", ctypes.c_uint64 * 8)]
-cluster, io, s = ctypes.c_void_p(), ctypes.c_void_p(), Stat()
-def must(what, got):
-    if got < 0:
-        sys.exit(f"{what}: {got}")
-must("rados_create", r.rados_create(ctypes.byref(cluster), None))
-must("rados_conf_read_file", r.rados_conf_read_file(cluster, sys.argv[1].encode()))
-must("rados_connect", r.rados_connect(cluster))
-must("rados_ioctx_create", r.rados_ioctx_create(cluster, sys.argv[2].encode(), ctypes.byref(io)))
-must("rados_ioctx_pool_stat", r.rados_ioctx_pool_stat(io, ctypes.byref(s)))
-print(s.objects, s.bytes)
-r.rados_ioctx_destroy(io)
-r.rados_shutdown(cluster)
-"""
-        _, text = run([python(), "-c", program, self.conf, self.pool], self.env(), timeout=30)
+        text = self.pool_program("stat")
         objects, size = text.split()[-2:]
         return int(objects), int(size)
