@@ -7,7 +7,7 @@
  *   stamp bcheck DEV SEED BASE AREA LAST    is the area exactly the state after some write, and that write >= LAST?
  *
  * Reports go to the serial line the moment they are true ("* synced N"), and are drained before the
- * next write starts: so when the host is killed, at most one batch is under way that was not reported.
+ * next write starts ("* synced N BASE" from blocks): so when the host is killed, at most one batch is under way that was not reported.
  * All that was reported must be there byte for byte; what one unreported batch touched may be old or
  * new, sector by sector, and nothing else. Exit status: 0 as it must be, 1 data lost, 2 cannot tell.
  */
@@ -58,13 +58,13 @@ static void fill(unsigned char *block, uint64_t seed, uint64_t place, uint64_t w
     }
 }
 
-static void report(const char *what, uint64_t n)
+static void report(uint64_t n, const char *writer)
 {
     static int tty = -1;
     char line[64];
     if (tty < 0 && (tty = open("/dev/ttyS1", O_WRONLY | O_NOCTTY)) < 0)
         die("/dev/ttyS1");
-    int len = snprintf(line, sizeof line, "* %s %llu\n", what, (unsigned long long)n);
+    int len = snprintf(line, sizeof line, "* synced %llu%s\n", (unsigned long long)n, writer);
     if (write(tty, line, len) != len || tcdrain(tty) != 0)
         die("report");
 }
@@ -190,7 +190,7 @@ static int files(const char *dir, uint64_t seed, uint64_t first, uint64_t count)
         if (fd < 0 || (each ? fsync(fd) : syncfs(fd)) != 0)
             die(dir);
         close(fd);
-        report("synced", batch);
+        report(batch, "");
     }
     return 0;
 }
@@ -280,7 +280,9 @@ static int blocks(const char *dev, uint64_t seed, uint64_t base, uint64_t area, 
 {
     unsigned char *block;
     uint64_t s = hash3(seed, 0x666c7573, 0), left = 1;
+    char writer[32];
     int fd = open(dev, O_RDWR | O_DIRECT);
+    snprintf(writer, sizeof writer, " %llu", (unsigned long long)base);
     if (fd < 0 || posix_memalign((void **)&block, BLOCK, BLOCK) != 0)
         die(dev);
     for (uint64_t seq = 1; seq <= count; seq++) {
@@ -292,7 +294,7 @@ static int blocks(const char *dev, uint64_t seed, uint64_t base, uint64_t area, 
             left = 1 + mix(&s) % 32;
             if (fdatasync(fd) != 0)
                 die("fdatasync");
-            report("synced", seq);
+            report(seq, writer);
         }
     }
     return 0;

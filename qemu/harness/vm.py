@@ -20,23 +20,24 @@ GUEST = os.path.join(TOP, "build", "guest")
 
 
 class Vm:
-    def __init__(self, store, file, work, name="vm", root=False, cache="writeback", extra=(), snapshot=False, timeout=120):
+    def __init__(self, store, file, work, name="vm", root=False, cache="writeback", snapshot=False, discard="ignore", timeout=120):
         self.work = work
         self.lines = queue.Queue()
         self.console = []
         self.threads = []
+        self.reported = {}  # the last "* synced N [WRITER]" of each writer
         # AF_UNIX paths are short: the sockets get a short folder of their own
         self.sockets = tempfile.mkdtemp(prefix="vm-")
         self.log = open(os.path.join(work, f"{name}.log"), "w", buffering=1)
         listeners = {n: self.listen(n) for n in ("console", "control", "qmp")}
         append = "console=ttyS0 quiet loglevel=6 panic=-1 tsc=reliable" + (" disk=root" if root else "")
-        drive = f"file={file.replace(',', ',,')},format=raw,if=none,id=disk0,cache={cache}"
+        drive = f"file={file.replace(',', ',,')},format=raw,if=none,id=disk0,cache={cache},discard={discard}"
         args = ["qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                 "-m", "256", "-smp", "1", "-kernel", f"{GUEST}/vmlinuz", "-initrd", f"{GUEST}/initrd", "-append", append,
                 "-drive", drive + (",snapshot=on" if snapshot else ""), "-device", "virtio-blk-pci,drive=disk0,id=vd0",
                 "-chardev", f"socket,id=c0,path={self.sockets}/console", "-serial", "chardev:c0",
                 "-chardev", f"socket,id=c1,path={self.sockets}/control", "-serial", "chardev:c1",
-                "-chardev", f"socket,id=c2,path={self.sockets}/qmp", "-mon", "chardev=c2,mode=control", *extra]
+                "-chardev", f"socket,id=c2,path={self.sockets}/qmp", "-mon", "chardev=c2,mode=control"]
         self.errors = open(os.path.join(work, f"{name}.stderr"), "w+")
         env = store.env(TMPDIR=work)
         self.process = spawn(args, env, stdin=-3, stdout=self.errors, stderr=self.errors)
@@ -83,6 +84,9 @@ class Vm:
                         line = raw.decode(errors="replace").rstrip("\r\n")
                         self.log.write(f"{time.monotonic():.3f} {name}: {line}\n")
                         if name == "control":
+                            if line.startswith("* synced "):
+                                _, _, number, *writer = line.split()
+                                self.reported[" ".join(writer)] = int(number)
                             self.lines.put(line)
                         else:
                             self.console.append(line)
@@ -135,13 +139,11 @@ class Vm:
         return status, output
 
     def synced(self, count, timeout=180):
-        """The number in the count-th report from now on ("* synced N")."""
-        line = None
+        """Waits for that many reports from now on."""
         for _ in range(count):
             line = self.wait(lambda l: l.startswith("* synced ") or l.startswith("= "), timeout, "a synced batch")
             if line.startswith("= "):
                 raise Failed("the guest's writer ended by itself")
-        return int(line.split()[2])
 
     # -- QMP --
 
@@ -187,19 +189,11 @@ class Vm:
         self.end()
 
     def kill(self):
-        """SIGKILL, in the middle of whatever it does. Gives the last batch that the guest had reported."""
+        """SIGKILL, in the middle of whatever it does. After that, `reported` is all that the guest could say."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait(30)
-        for thread in self.threads:  # all that was in the sockets is read
-            thread.join(10)
-        last = None
-        while not self.lines.empty():
-            line = self.lines.get()
-            if line and line.startswith("* synced "):
-                last = int(line.split()[2])
         self.close()
-        return last
 
     def close(self):
         if self.process.poll() is None:

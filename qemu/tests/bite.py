@@ -16,7 +16,7 @@ def t_lost_files(t):
         vm.run(f"stamp files /mnt/data {seed} 1 10 && sync")
         vm.qmp("blockdev-snapshot-internal-sync", device="disk0", name="early")
         vm.send(f"stamp files /mnt/data {seed} 11 100000")
-        last = killed(t, vm, 8, 20)
+        last = killed(t, vm, 8, 20)[""]
     with Vm(t.store, t.store.url(t.image(), snap="early"), t.work, "second", snapshot=True) as vm:
         vm.run("mount -t ext4 /dev/vda /mnt")
         vm.run(f"stamp fcheck /mnt/data {seed} 10")
@@ -33,7 +33,7 @@ def t_changed_blocks(t):
     run(["qemu-img", "create", "-q", "-f", "raw", url, "16M"], env)
     with Vm(t.store, url, t.work, "first", cache=t.crash_cache) as vm:
         vm.send(f"stamp blocks /dev/vda {seed} 0 {AREA} 100000000")
-        last = killed(t, vm, 20, 40)
+        last = killed(t, vm, 20, 40)["0"]
     with Vm(t.store, url, t.work, "second") as vm:
         vm.run(f"stamp bcheck /dev/vda {seed} 0 {AREA} {last}")
         vm.poweroff()

@@ -1,6 +1,8 @@
 """A guest makes a file system on a new image, writes, powers off, and boots again: from that image."""
 
-from harness.procs import expect, run
+import json
+
+from harness.procs import expect, note, run
 from harness.vm import Vm
 
 # The initramfs copied to the disk is a root file system; `disk=root` switches to it.
@@ -31,4 +33,31 @@ def t_new_image(t):
         vm.poweroff()
     with Vm(t.store, url, t.work, "third") as vm:
         vm.run("e2fsck -f -n /dev/vda")
+        vm.poweroff()
+
+
+def data_bytes(t, url):
+    _, text = run(["qemu-img", "map", "--output=json", "-f", "raw", url], t.store.env())
+    return sum(e["length"] for e in json.loads(text[text.index("["):]) if e["data"])
+
+
+def t_trim(t):
+    """What the guest trims is no data any more, and what it keeps stays."""
+    url = t.store.url(t.image())
+    seed = t.random.randrange(1 << 40)
+    run(["qemu-img", "create", "-q", "-f", "raw", url, "256M"], t.store.env())
+    with Vm(t.store, url, t.work, "first", discard="unmap") as vm:
+        vm.run("mkfs.ext4 -q /dev/vda && mount -t ext4 /dev/vda /mnt && mkdir /mnt/data")
+        vm.run(f"stamp files /mnt/data {seed} 1 10 && dd if=/dev/urandom of=/mnt/big bs=1M count=96 2>/dev/null && sync")
+        full = data_bytes(t, url)
+        expect(full >= 96 << 20, f"96 MiB were written, the map has {full} bytes of data")
+        vm.run("rm /mnt/big && sync && fstrim /mnt", timeout=180)
+        vm.poweroff()
+    left = data_bytes(t, url)
+    note(f"data before fstrim {full >> 20} MiB, after {left >> 20} MiB")
+    # librbd's map knows whole objects of 4 MiB, ours knows blocks
+    expect(left <= full - ((90 if t.store.ours else 40) << 20), f"{full} bytes were data, after fstrim it is still {left}")
+    with Vm(t.store, url, t.work, "second") as vm:
+        vm.run("e2fsck -f -n /dev/vda && mount -t ext4 /dev/vda /mnt")
+        vm.run(f"stamp fcheck /mnt/data {seed} 10")
         vm.poweroff()

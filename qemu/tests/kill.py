@@ -9,15 +9,16 @@ AREA = 4096  # blocks of 4 KiB
 
 
 def killed(t, vm, least, most):
-    """Lets some batches be reported, then kills at once or a little later; gives the last reported one."""
-    last = vm.synced(t.random.randrange(least, most))
+    """Lets some batches be reported, then kills at once or a little later; gives the last report of each writer."""
+    vm.synced(t.random.randrange(least, most))
     late = t.random.choice([0.0, t.random.random() * 0.3])
     if late:  # the moment of a crash is chance, and the seed gives it
         try:
             vm.process.wait(late)
         except subprocess.TimeoutExpired:
             pass
-    return vm.kill() or last
+    vm.kill()
+    return vm.reported
 
 
 def kill_while_opening(t, url):
@@ -58,7 +59,7 @@ def t_files(t):
             # large unsynced writes beside the small synced ones
             vm.send("(while dd if=/dev/zero of=/mnt/noise bs=64k count=96; do rm /mnt/noise; done) >/dev/null 2>&1 &"
                     f" stamp files /mnt/{folder} {seed + round} 1 1000000")
-            done.append((folder, killed(t, vm, 5, 60)))
+            done.append((folder, killed(t, vm, 5, 60)[""]))
         note(f"killed in round {round}, batch {done[-1][1]} was reported")
         kill_while_opening(t, url)
     with Vm(t.store, url, t.work, "last") as vm:
@@ -70,19 +71,24 @@ def t_files(t):
 
 
 def t_prefix(t):
-    """Single blocks, one at a time: after the kill the image is exactly the state after some write."""
+    """Single blocks: after the kill each writer's area is exactly the state after some write of that writer.
+
+    Three writers, each waiting for its own writes: so three are under way at any time.
+    """
     url = t.store.url(t.image())
-    run(["qemu-img", "create", "-q", "-f", "raw", url, f"{t.rounds * AREA * 4 // 1024}M"], t.store.env())
-    done = []
+    writers = 3
+    run(["qemu-img", "create", "-q", "-f", "raw", url, f"{t.rounds * writers * AREA * 4 // 1024}M"], t.store.env())
+    areas = [(base * AREA, t.random.randrange(1 << 40)) for base in range(t.rounds * writers)]
+    reported = {}
     for round in range(t.rounds + 1):
         with Vm(t.store, url, t.work, f"round{round}", cache=t.crash_cache) as vm:
-            # each round has a part of the image of its own, and looks again at those before
-            for part, (seed, last) in enumerate(done):
-                _, text = vm.run(f"stamp bcheck /dev/vda {seed} {part * AREA} {AREA} {last}")
+            # each round has areas of its own, and looks again at those before
+            for base, seed in areas[:round * writers]:
+                _, text = vm.run(f"stamp bcheck /dev/vda {seed} {base} {AREA} {reported.get(str(base), 0)}")
                 note(text[-1])
             if round == t.rounds:
                 vm.poweroff()
                 break
-            seed = t.random.randrange(1 << 40)
-            vm.send(f"stamp blocks /dev/vda {seed} {round * AREA} {AREA} 100000000")
-            done.append((seed, killed(t, vm, 5, 80)))
+            mine = areas[round * writers:][:writers]
+            vm.send(" & ".join(f"stamp blocks /dev/vda {seed} {base} {AREA} 100000000" for base, seed in mine))
+            reported.update(killed(t, vm, 5, 150))
