@@ -32,11 +32,11 @@ fn programs_link_in_any_order_with_lazy_and_immediate_binding() {
     ] {
         let program = compile("both", libs::dir(), out.path(), flags);
         let ours = libs::stdout(&mut with_libs(&program));
-        assert_eq!(
-            ours,
-            libs::stdout(&mut Command::new(&program)),
-            "{flags:?}: not what Ceph's libraries say"
-        );
+        assert!(ours.starts_with("rados 3.0.0\nrbd 1.16.0\n"), "{flags:?}: {ours}");
+        // With librados first, the linker finds rbd_* there and such a program names no librbd: ours alone can run it.
+        if flags[0] == "-lrbd" {
+            assert_eq!(ours, libs::stdout(&mut Command::new(&program)), "{flags:?}: not what Ceph's say");
+        }
         libs::run(with_libs(&program).env("LD_BIND_NOW", "1"));
     }
 }
