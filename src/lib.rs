@@ -4,6 +4,7 @@
 //! `disk` (the log-structured disk), `store` (RADOS object semantics). See docs/design.md.
 
 pub mod capi;
+pub mod conf;
 pub mod disk;
 pub mod env;
 pub mod errno;
