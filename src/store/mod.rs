@@ -7,6 +7,7 @@
 pub mod blocklist;
 pub mod denc;
 mod error;
+pub mod faulty;
 pub mod hash;
 pub mod interp;
 pub mod lock;
