@@ -2,6 +2,14 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::head::SnapshotView;
+use super::header::{Format, Header};
+use super::read::{Wanted, read_mapped};
+use super::reader::Reader;
+use super::shared::Shared;
+use super::writer::Writer;
 use super::*;
 use crate::env::Env;
 use crate::store::Store;
@@ -32,20 +40,42 @@ pub struct DiffRun {
 /// business). Overlapping writes that run at once take effect in some order, the same for readers, replay and
 /// snapshots. A write that was acknowledged is seen by every later read of this opener.
 pub struct Disk {
-    _private: (),
+    shared: Arc<Shared>,
+    mode: Mutex<Mode>,
+    /// Held while the mode changes.
+    turn: tokio::sync::Mutex<()>,
 }
 
-#[allow(unused_variables)]
+#[derive(Clone)]
+enum Mode {
+    Reader(Arc<Reader>),
+    Writer(Arc<Writer>),
+    Snapshot(Arc<SnapshotView>),
+    Closed,
+}
+
+/// Times that a read looks again when a segment is gone.
+const READ_ATTEMPTS: u32 = 8;
+
 impl Disk {
     /// Makes the objects of a new, empty image. `Store` with EEXIST if the header is there already.
     pub async fn format(store: &Arc<dyn Store>, names: &DiskNames, params: &FormatParams) -> DiskResult<()> {
-        todo!()
+        params.check()?;
+        let format = Format { uuid: params.uuid, segment_bytes: params.segment_bytes };
+        let state = DiskState::new(store.clone(), names.clone(), params.size_bytes, 1 << 20);
+        let replay = Replay { segment: SegmentSeq(1), offset: 0 };
+        let Some(mut frozen) = state.freeze(replay)? else {
+            return Err(DiskError::Invalid { detail: "a new state cannot be frozen".into() });
+        };
+        // An empty state has no pages to write.
+        let root = frozen.write().await?;
+        Header::create(store, names, &format, root.encode().into()).await
     }
 
     /// Deletes all objects of the image, the header last, so that an interrupted removal can be started again.
     /// `Store` with ENOENT if there is no header.
     pub async fn remove(store: &Arc<dyn Store>, names: &DiskNames) -> DiskResult<()> {
-        todo!()
+        super::remove::remove(store, names).await
     }
 
     /// Opens the image as a reader: it sees what other openers have flushed.
@@ -55,7 +85,9 @@ impl Disk {
         options: DiskOptions,
         env: Arc<dyn Env>,
     ) -> DiskResult<Arc<Disk>> {
-        todo!()
+        let shared = Disk::share(store, names, options, env).await?;
+        let reader = Reader::open(&shared).await?;
+        Ok(Disk::new(shared, Mode::Reader(reader)))
     }
 
     /// Opens a snapshot, which never changes. `NoSnapshot` if it does not exist.
@@ -66,123 +98,269 @@ impl Disk {
         options: DiskOptions,
         env: Arc<dyn Env>,
     ) -> DiskResult<Arc<Disk>> {
-        todo!()
+        let shared = Disk::share(store, names, options, env).await?;
+        let head = SnapshotView::open(&shared, snapshot).await?;
+        Ok(Disk::new(shared, Mode::Snapshot(head)))
+    }
+
+    async fn share(
+        store: Arc<dyn Store>,
+        names: DiskNames,
+        options: DiskOptions,
+        env: Arc<dyn Env>,
+    ) -> DiskResult<Arc<Shared>> {
+        let format = Header::read(&store, &names).await?.format;
+        Ok(Arc::new(Shared { store, names, options, env, format }))
+    }
+
+    fn new(shared: Arc<Shared>, mode: Mode) -> Arc<Disk> {
+        Arc::new(Disk { shared, mode: Mutex::new(mode), turn: tokio::sync::Mutex::new(()) })
+    }
+
+    fn mode(&self) -> Mode {
+        self.mode.lock().clone()
+    }
+
+    pub(super) fn writer(&self) -> DiskResult<Arc<Writer>> {
+        match &*self.mode.lock() {
+            Mode::Writer(writer) => Ok(writer.clone()),
+            Mode::Reader(_) | Mode::Snapshot(_) => Err(DiskError::ReadOnly),
+            Mode::Closed => Err(DiskError::Closed),
+        }
     }
 
     /// Becomes the image's writer, whoever was it before (see docs/disk.md, "Opening"). Nothing to do if this
     /// opener is the writer already.
     pub async fn acquire(&self) -> DiskResult<()> {
-        todo!()
+        let _turn = self.turn.lock().await;
+        match self.mode() {
+            Mode::Writer(writer) => writer.failure().map_or(Ok(()), Err),
+            Mode::Reader(_) => {
+                let writer = takeover::take_over(&self.shared).await?;
+                *self.mode.lock() = Mode::Writer(writer);
+                Ok(())
+            }
+            Mode::Snapshot(_) => Err(DiskError::ReadOnly),
+            Mode::Closed => Err(DiskError::Closed),
+        }
     }
 
     /// Flushes, takes a checkpoint, and becomes a reader again. Nothing to do for a reader.
     pub async fn release(&self) -> DiskResult<()> {
-        todo!()
+        let _turn = self.turn.lock().await;
+        let Mode::Writer(writer) = self.mode() else { return Ok(()) };
+        writer.set_draining(true);
+        let flushed = writer.flush().await;
+        if flushed.is_err() && writer.failure().is_none() {
+            // No room: what is dirty stays here, and so does the image.
+            writer.set_draining(false);
+            return flushed;
+        }
+        if flushed.is_ok()
+            && let Err(error) = writer.checkpoint().await
+        {
+            tracing::warn!("no checkpoint at release, the next opener replays more: {error}");
+        }
+        // What is fenced or failed is lost to this opener in any case.
+        let reader = Reader::open(&self.shared).await?;
+        *self.mode.lock() = Mode::Reader(reader);
+        flushed
     }
 
     /// Flushes, takes a checkpoint and ends the disk's tasks. The error of the flush, if it failed; the disk is
     /// closed all the same. Dropping a disk without closing it loses what was not flushed, as a crash does.
     pub async fn close(&self) -> DiskResult<()> {
-        todo!()
+        let _turn = self.turn.lock().await;
+        let mut flushed = Ok(());
+        if let Mode::Writer(writer) = self.mode() {
+            writer.set_draining(true);
+            flushed = writer.flush().await;
+            if flushed.is_ok()
+                && let Err(error) = writer.checkpoint().await
+            {
+                tracing::warn!("no checkpoint at close, the next opener replays more: {error}");
+            }
+        }
+        *self.mode.lock() = Mode::Closed;
+        flushed
     }
 
     pub fn is_writer(&self) -> bool {
-        todo!()
+        matches!(&*self.mode.lock(), Mode::Writer(_))
     }
 
     /// The image's size as this opener knows it; a reader learns of a resize by `refresh` or a read.
     pub fn size_bytes(&self) -> u64 {
-        todo!()
+        match self.mode() {
+            Mode::Reader(reader) => reader.head().size_bytes(),
+            Mode::Writer(writer) => writer.size_bytes(),
+            Mode::Snapshot(view) => view.size_bytes,
+            Mode::Closed => 0,
+        }
     }
 
     /// The epoch under which this opener writes, or the newest it has seen.
     pub fn epoch(&self) -> WriterEpoch {
-        todo!()
+        match self.mode() {
+            Mode::Reader(reader) => reader.epoch(),
+            Mode::Writer(writer) => writer.epoch,
+            Mode::Snapshot(_) | Mode::Closed => WriterEpoch(0),
+        }
     }
 
     /// A reader catches up with the log's tail; nothing to do for a writer and a snapshot.
     pub async fn refresh(&self) -> DiskResult<()> {
-        todo!()
+        match self.mode() {
+            Mode::Reader(reader) => reader.refresh().await,
+            Mode::Writer(_) | Mode::Snapshot(_) => Ok(()),
+            Mode::Closed => Err(DiskError::Closed),
+        }
     }
 
     /// Reads `length` bytes at `offset` into `sink`.
     pub async fn read(&self, offset: u64, length: u64, sink: &mut dyn ReadSink) -> DiskResult<()> {
-        todo!()
+        let mode = self.mode();
+        if let Mode::Reader(reader) = &mode {
+            reader.refresh().await?;
+        }
+        let wanted = Wanted { offset, end: offset.saturating_add(length), sink };
+        match mode {
+            Mode::Reader(reader) => self.read_as_reader(&reader, wanted).await,
+            Mode::Writer(writer) => {
+                in_range(offset, length, writer.size_bytes())?;
+                read_as_writer(&writer, wanted).await
+            }
+            Mode::Snapshot(view) => {
+                in_range(offset, length, view.size_bytes)?;
+                self.read_snapshot(&view, wanted).await
+            }
+            Mode::Closed => Err(DiskError::Closed),
+        }
+    }
+
+    async fn read_as_reader(&self, reader: &Reader, mut wanted: Wanted<'_>) -> DiskResult<()> {
+        let mut missing = vec![(wanted.first_block(), wanted.end_block())];
+        for _ in 0..READ_ATTEMPTS {
+            let head = reader.head();
+            in_range(wanted.offset, wanted.end - wanted.offset, head.size_bytes())?;
+            match read_mapped(&self.shared, &head.state.map(), &missing, &mut wanted).await {
+                Ok(gone) if gone.is_empty() => return Ok(()),
+                Ok(gone) => missing = gone,
+                // A page of a map that a newer checkpoint has replaced.
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+            reader.reload().await?;
+        }
+        Err(self.gone(&missing))
+    }
+
+    async fn read_snapshot(&self, view: &SnapshotView, mut wanted: Wanted<'_>) -> DiskResult<()> {
+        let missing = [(wanted.first_block(), wanted.end_block())];
+        let outcome = read_mapped(&self.shared, &view.map, &missing, &mut wanted).await;
+        let gone = match outcome {
+            Ok(gone) if gone.is_empty() => return Ok(()),
+            Ok(gone) => self.gone(&gone),
+            Err(error) if error.is_not_found() => error,
+            Err(error) => return Err(error),
+        };
+        // The snapshot pins all that it needs, unless it was removed under us.
+        Header::snapshot(&self.shared.store, &self.shared.names, view.id).await?;
+        Err(gone)
+    }
+
+    fn gone(&self, blocks: &[(u64, u64)]) -> DiskError {
+        gone(&self.shared, blocks)
     }
 
     /// Writes the pieces of `data`, one after the other, at `offset`. Completes when the cache's rules allow:
     /// at once, when there is room, or (write-through) when the data is durable.
     pub async fn write(&self, offset: u64, data: &[&[u8]]) -> DiskResult<()> {
-        todo!()
+        write::write(&self.writer()?, offset, data).await
     }
 
     /// A write that needs no waiting at all is done here and now; `None`: nothing was done, call `write`.
     pub fn try_write(&self, offset: u64, data: &[&[u8]]) -> Option<DiskResult<()>> {
-        todo!()
+        let length = buffer::Pieces::total(data);
+        if length == 0 || offset % BLOCK_BYTES != 0 || length % BLOCK_BYTES != 0 {
+            return None;
+        }
+        self.writer().ok()?.try_put(offset / BLOCK_BYTES, length / BLOCK_BYTES, data)
     }
 
     /// A read that needs no waiting (a writer's, all of it in the buffer); `false`: call `read`. The sink may have
     /// been given parts already then.
     pub fn try_read(&self, offset: u64, length: u64, sink: &mut dyn ReadSink) -> DiskResult<bool> {
-        todo!()
+        let Mode::Writer(writer) = self.mode() else { return Ok(false) };
+        in_range(offset, length, writer.size_bytes())?;
+        let mut wanted = Wanted { offset, end: offset + length, sink };
+        let (start, end) = (wanted.first_block(), wanted.end_block());
+        let missing = writer.read_buffer(start, end, |block, blocks, data| wanted.put(block, blocks, data));
+        Ok(missing.is_empty())
     }
 
     /// The range reads as zeroes from now on, and its blocks are given back. Parts of blocks are zeroed.
     pub async fn discard(&self, offset: u64, length: u64) -> DiskResult<()> {
-        todo!()
+        write::punch(&self.writer()?, offset, length).await
     }
 
     /// As `discard`: the log has no difference between the two.
     pub async fn write_zeroes(&self, offset: u64, length: u64) -> DiskResult<()> {
-        todo!()
+        write::punch(&self.writer()?, offset, length).await
     }
 
     /// Fills the range with copies of `pattern`, whose length divides `length`.
     pub async fn write_same(&self, offset: u64, length: u64, pattern: &[u8]) -> DiskResult<()> {
-        todo!()
+        write::write_same(&self.writer()?, offset, length, pattern).await
     }
 
     /// Writes `data` if the image holds `compare` there now; both have the same length. Atomic against all other
     /// requests of this opener.
     pub async fn compare_and_write(&self, offset: u64, compare: &[u8], data: &[u8]) -> DiskResult<Compared> {
-        todo!()
+        write::compare_and_write(&self.writer()?, offset, compare, data).await
     }
 
     /// Completes when all that was acknowledged before the call is durable in the store.
     pub async fn flush(&self) -> DiskResult<()> {
-        todo!()
+        match self.mode() {
+            Mode::Writer(writer) => writer.flush().await,
+            Mode::Reader(_) | Mode::Snapshot(_) => Ok(()),
+            Mode::Closed => Err(DiskError::Closed),
+        }
     }
 
     /// Changes the size; durable when it completes. What is cut off is gone: growth reads as zeroes.
     pub async fn resize(&self, size_bytes: u64) -> DiskResult<()> {
-        todo!()
+        write::resize(&self.writer()?, size_bytes).await
     }
 
     /// Flushes and drops cached clean data.
     pub async fn invalidate_cache(&self) -> DiskResult<()> {
-        todo!()
+        // There is no cache of clean data; what is dirty is made durable, as librbd does.
+        self.flush().await
     }
 
     /// Takes a snapshot of all that was acknowledged before the call. Names are the caller's business.
     pub async fn snap_create(&self, name: &str) -> DiskResult<SnapInfo> {
-        todo!()
+        snaps::create(&self.writer()?, name).await
     }
 
     /// The image's snapshots as the header has them now, ascending by id.
     pub async fn snap_list(&self) -> DiskResult<Vec<SnapInfo>> {
-        todo!()
+        let snapshots = Header::snapshots(&self.shared.store, &self.shared.names, None).await?;
+        Ok(snapshots.into_iter().map(|snapshot| snapshot.info).collect())
     }
 
     pub async fn snap_remove(&self, id: SnapshotId) -> DiskResult<()> {
-        todo!()
+        snaps::remove(&self.writer()?, id).await
     }
 
     pub async fn snap_rename(&self, id: SnapshotId, name: &str) -> DiskResult<()> {
-        todo!()
+        snaps::change(&self.writer()?, id, |info| info.name = name.to_owned()).await
     }
 
     pub async fn snap_protect(&self, id: SnapshotId, protect: bool) -> DiskResult<()> {
-        todo!()
+        snaps::change(&self.writer()?, id, |info| info.protected = protect).await
     }
 
     /// Makes the image's content and size those of the snapshot. `progress(done, total)`.
@@ -191,22 +369,70 @@ impl Disk {
         id: SnapshotId,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> DiskResult<()> {
-        todo!()
+        snaps::rollback(&self.writer()?, id, progress).await
     }
 
     /// What changed from `from` (`None`: from the empty image) to `to` (`None`: now) in a range of `to`'s bytes;
     /// ascending runs, adjacent ones joined.
     pub async fn diff(
         &self,
-        from: Option<SnapshotId>,
-        to: Option<SnapshotId>,
-        offset: u64,
-        length: u64,
+        _from: Option<SnapshotId>,
+        _to: Option<SnapshotId>,
+        _offset: u64,
+        _length: u64,
     ) -> DiskResult<Vec<DiffRun>> {
-        todo!()
+        Err(DiskError::Invalid { detail: "diff is not connected yet".into() })
     }
 
     pub fn stats(&self) -> DiskStats {
-        todo!()
+        match self.mode() {
+            Mode::Reader(reader) => DiskStats {
+                applied_lsn: reader.head().state.lsn().0,
+                replayed_records: reader.replayed(),
+                ..DiskStats::default()
+            },
+            Mode::Writer(writer) => writer.stats(),
+            Mode::Snapshot(view) => DiskStats { applied_lsn: view.lsn.0, ..DiskStats::default() },
+            Mode::Closed => DiskStats::default(),
+        }
     }
+}
+
+pub(super) fn in_range(offset: u64, length: u64, size: u64) -> DiskResult<()> {
+    match offset.checked_add(length) {
+        Some(end) if end <= size => Ok(()),
+        Some(_) | None => Err(DiskError::OutOfRange { offset, length, size }),
+    }
+}
+
+/// The map names a segment that does not exist, whenever it is looked at.
+fn gone(shared: &Shared, blocks: &[(u64, u64)]) -> DiskError {
+    let error = DiskError::Corrupt {
+        object: shared.names.header().oid.to_string(),
+        offset: 0,
+        detail: format!("the segments of blocks {blocks:?} are missing"),
+    };
+    tracing::error!("{error}");
+    error
+}
+
+/// Buffer first, then the map: a block is in the buffer until the map has it.
+pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> DiskResult<()> {
+    let mut missing = vec![(wanted.first_block(), wanted.end_block())];
+    for _ in 0..READ_ATTEMPTS {
+        let mut unbuffered = Vec::new();
+        for (start, end) in missing {
+            let put = |block, blocks, data: Option<&[u8]>| wanted.put(block, blocks, data);
+            unbuffered.extend(writer.read_buffer(start, end, put));
+        }
+        if unbuffered.is_empty() {
+            return Ok(());
+        }
+        missing = read_mapped(&writer.shared, &writer.head.state.map(), &unbuffered, &mut wanted).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        // Garbage collection has moved them since the map was looked at.
+    }
+    Err(gone(&writer.shared, &missing))
 }

@@ -1,18 +1,34 @@
 //! The log-structured disk. docs/format.md has every byte, docs/disk.md the reasons.
 
 mod api;
+#[cfg(test)]
+mod api_tests;
+mod buffer;
 pub mod checkpoint;
 mod error;
+mod head;
+mod header;
+mod log;
 pub mod map;
 mod names;
 mod options;
 mod pages;
+mod range_lock;
+mod read;
+mod reader;
+mod remove;
+mod replay;
 pub mod segments;
+mod shared;
 mod sink;
+mod snaps;
 pub mod state;
+mod takeover;
 #[cfg(test)]
 pub(crate) mod testing;
 mod types;
+mod write;
+mod writer;
 
 pub use api::{Compared, DiffRun, Disk, DiskResult};
 pub use checkpoint::{Deletable, Frozen, Replay, RootBlob, SnapshotPin, SnapshotRoot};

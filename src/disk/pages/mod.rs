@@ -24,7 +24,7 @@ pub(crate) use page::{Child, FANOUT, Inner, Page, PageKey, PageRef, Tree};
 use crate::disk::segments::SegmentTotals;
 use crate::disk::{DiskError, Lsn};
 use cache::{KeyHasher, Pin};
-use together::all;
+pub(crate) use together::all;
 
 /// Loads of different pages that may share a stripe wait for each other; loads of one page always do.
 const STRIPES: usize = 64;

@@ -1,0 +1,128 @@
+//! The disk end to end on the model store.
+
+use std::sync::Arc;
+
+use super::testing::block_on;
+use super::*;
+use crate::env::TokioEnv;
+use crate::store::model::ModelCluster;
+use crate::store::{PoolId, Store};
+
+pub(super) async fn pool(store: &Arc<dyn Store>) -> PoolId {
+    match store.pool_lookup("rbd").await {
+        Ok(pool) => pool,
+        Err(_) => store.pool_create("rbd", None).await.unwrap(),
+    }
+}
+
+pub(super) async fn formatted(store: &Arc<dyn Store>, size_bytes: u64) -> DiskNames {
+    let names = DiskNames::new(pool(store).await, "", "abc", None);
+    let params = FormatParams { segment_bytes: 1 << 20, ..FormatParams::new(size_bytes, [7; 16]) };
+    Disk::format(store, &names, &params).await.unwrap();
+    names
+}
+
+pub(super) fn options() -> DiskOptions {
+    let cache = CacheOptions { writethrough_until_flush: false, ..CacheOptions::default() };
+    DiskOptions { cache, ..DiskOptions::default() }
+}
+
+pub(super) async fn open(store: &Arc<dyn Store>, names: &DiskNames, options: DiskOptions) -> Arc<Disk> {
+    Disk::open(store.clone(), names.clone(), options, TokioEnv::current()).await.unwrap()
+}
+
+pub(super) async fn read(disk: &Disk, offset: u64, length: u64) -> Vec<u8> {
+    let mut out = vec![0xee; length as usize];
+    disk.read(offset, length, &mut out).await.unwrap();
+    out
+}
+
+#[test]
+fn write_read_flush_reopen() {
+    block_on(async {
+        let cluster = ModelCluster::new();
+        let store = cluster.client();
+        let names = formatted(&store, 64 << 20).await;
+        let disk = open(&store, &names, options()).await;
+        assert_eq!(read(&disk, 0, 10000).await, vec![0; 10000]);
+        assert!(matches!(disk.write(0, &[b"x"]).await, Err(DiskError::ReadOnly)));
+        disk.acquire().await.unwrap();
+        disk.write(4096, &[&[1; 4096], &[2; 4096]]).await.unwrap();
+        disk.write(5000, &[b"hello"]).await.unwrap();
+        disk.discard(8192 + 10, 100).await.unwrap();
+        let mut wanted = vec![0; 4096];
+        wanted.extend([1; 4096]);
+        wanted.extend([2; 4096]);
+        wanted[5000..5005].copy_from_slice(b"hello");
+        wanted[8202..8302].fill(0);
+        assert_eq!(read(&disk, 0, 12288).await, wanted);
+        disk.flush().await.unwrap();
+        assert_eq!(read(&disk, 0, 12288).await, wanted);
+
+        let reader = open(&cluster.client(), &names, options()).await;
+        assert_eq!(read(&reader, 1, 12287).await, wanted[1..]);
+        disk.write(1 << 20, &[&[3; 100]]).await.unwrap();
+        disk.flush().await.unwrap();
+        assert_eq!(read(&reader, 1 << 20, 101).await, [&[3; 100][..], &[0]].concat());
+        disk.resize(1 << 19).await.unwrap();
+        reader.refresh().await.unwrap();
+        assert_eq!(reader.size_bytes(), 1 << 19);
+        // Dropped without a close: what was flushed is there.
+        drop(disk);
+
+        let disk = open(&store, &names, options()).await;
+        disk.acquire().await.unwrap();
+        assert_eq!(read(&disk, 0, 12288).await, wanted);
+        disk.resize(2 << 20).await.unwrap();
+        assert_eq!(read(&disk, 1 << 20, 4096).await, vec![0; 4096]);
+        disk.close().await.unwrap();
+        assert!(matches!(disk.flush().await, Err(DiskError::Closed)));
+        let disk = open(&store, &names, options()).await;
+        assert_eq!(disk.stats().replayed_records, 0);
+        assert_eq!(disk.size_bytes(), 2 << 20);
+        assert_eq!(read(&disk, 0, 12288).await, wanted);
+        assert_eq!(read(&reader, 0, 12288).await, wanted);
+        drop(disk);
+        Disk::remove(&store, &names).await.unwrap();
+        let (left, _) = store.list(names.pool, None, crate::store::ListCursor::begin(), 100).await.unwrap();
+        assert_eq!(left, vec![]);
+    });
+}
+
+#[test]
+fn snapshots() {
+    block_on(async {
+        let store = ModelCluster::new().client();
+        let names = formatted(&store, 16 << 20).await;
+        let disk = open(&store, &names, options()).await;
+        disk.acquire().await.unwrap();
+        disk.write(0, &[&[1; 8192]]).await.unwrap();
+        let one = disk.snap_create("one").await.unwrap();
+        disk.write(4096, &[&[2; 8192]]).await.unwrap();
+        disk.resize(8 << 20).await.unwrap();
+        let two = disk.snap_create("two").await.unwrap();
+        assert_eq!((one.size_bytes, two.size_bytes), (16 << 20, 8 << 20));
+        assert_eq!(disk.snap_list().await.unwrap(), vec![one.clone(), two.clone()]);
+        let view = |id| {
+            let (store, names) = (store.clone(), names.clone());
+            async move { Disk::open_snapshot(store, names, id, options(), TokioEnv::current()).await }
+        };
+        let at_one = view(one.id).await.unwrap();
+        assert_eq!(at_one.size_bytes(), 16 << 20);
+        assert_eq!(read(&at_one, 0, 12288).await, [[1; 8192].as_slice(), &[0; 4096]].concat());
+        disk.rollback(one.id, &|_, _| ()).await.unwrap();
+        assert_eq!(disk.size_bytes(), 16 << 20);
+        assert_eq!(read(&disk, 0, 12288).await, [[1; 8192].as_slice(), &[0; 4096]].concat());
+        disk.snap_rename(two.id, "zwei").await.unwrap();
+        disk.snap_protect(two.id, true).await.unwrap();
+        disk.snap_remove(one.id).await.unwrap();
+        let left = disk.snap_list().await.unwrap();
+        assert_eq!(left, vec![SnapInfo { name: "zwei".into(), protected: true, ..two.clone() }]);
+        assert!(matches!(view(one.id).await, Err(DiskError::NoSnapshot)));
+        disk.close().await.unwrap();
+        let disk = open(&store, &names, options()).await;
+        assert_eq!(read(&disk, 0, 12288).await, [[1; 8192].as_slice(), &[0; 4096]].concat());
+        let at_two = view(two.id).await.unwrap();
+        assert_eq!(read(&at_two, 0, 12288).await, [[1; 4096].as_slice(), &[2; 8192]].concat());
+    });
+}

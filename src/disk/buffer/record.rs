@@ -1,0 +1,192 @@
+//! A closed record: its bytes, where they go, and what they hold.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{BufferPool, Place, Ranges, Run};
+use crate::disk::log::{
+    Extent, ExtentKind, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader,
+    slot_data,
+};
+use crate::disk::{BLOCK_BYTES, Lba, Loc, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, UNIT_BYTES, WriterEpoch};
+
+/// What a writer's records have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordSpec {
+    pub uuid: [u8; 16],
+    pub epoch: WriterEpoch,
+    pub segment_bytes: u32,
+    /// The durable LSN when the record is made.
+    pub durable: Lsn,
+}
+
+/// A record that is on its way to the store or waits to be applied. It does not change any more.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub lsn: Lsn,
+    pub kind: RecordKind,
+    pub place: Place,
+    /// Room in the dirty budget that is given back when the record is applied, in blocks.
+    pub permits: u32,
+    /// What is stored: with the segment's header before it, if the record creates the segment.
+    pub bytes: Bytes,
+    /// Blocks and holes for readers that look in the buffer.
+    pub ranges: Ranges,
+    /// What is applied to the map, in order.
+    pub extents: Vec<(Extent, Option<Loc>)>,
+    /// Where slots begin in `bytes`.
+    slots_at: usize,
+}
+
+impl Record {
+    /// Offset in the segment at which `bytes` is written.
+    pub fn write_offset(&self) -> u64 {
+        if self.place.creates_segment() { 0 } else { self.place.offset }
+    }
+
+    /// Where the next record of the segment goes.
+    pub fn end(&self) -> u64 {
+        self.write_offset() + self.bytes.len() as u64
+    }
+
+    pub fn slot(&self, slot: u32) -> &[u8] {
+        let at = self.slots_at + slot as usize * SLOT_BYTES as usize;
+        slot_data(&self.bytes[at..at + SLOT_BYTES as usize])
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn from_batch(
+        spec: &RecordSpec,
+        pool: &Arc<BufferPool>,
+        lsn: Lsn,
+        place: Place,
+        permits: u32,
+        buffer: Vec<u8>,
+        ranges: Ranges,
+        slots: u32,
+        slot_runs: &[(u64, u32)],
+    ) -> Record {
+        let mut extents = Vec::with_capacity(slot_runs.len() + ranges.holes());
+        for &(lba, blocks) in slot_runs {
+            extents.push(Extent { lba: Lba(lba), blocks, kind: ExtentKind::Data, source: None });
+        }
+        // After the data: where a block was written and then punched, the hole is what counts. A block that was
+        // punched and written again is no hole in `ranges`.
+        for (lba, run) in ranges.iter().filter(|(_, run)| run.slot.is_none()) {
+            let blocks = run.blocks as u32;
+            extents.push(Extent { lba: Lba(lba), blocks, kind: ExtentKind::Hole, source: None });
+        }
+        Record::finish(spec, pool, lsn, RecordKind::Data, place, permits, buffer, ranges, slots, extents)
+    }
+
+    /// A record without data.
+    pub fn without_data(
+        spec: &RecordSpec,
+        pool: &Arc<BufferPool>,
+        lsn: Lsn,
+        kind: RecordKind,
+        place: Place,
+    ) -> Record {
+        let mut ranges = Ranges::default();
+        if let RecordKind::Resize { size_bytes } = kind {
+            // What is cut off reads as zeroes, also after the image has grown again.
+            let first = size_bytes.div_ceil(BLOCK_BYTES);
+            let last = MAX_SIZE_BYTES / BLOCK_BYTES;
+            if first < last {
+                ranges.insert(first, Run { blocks: last - first, slot: None });
+            }
+        }
+        let buffer = vec![0; SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES];
+        Record::finish(spec, pool, lsn, kind, place, 0, buffer, ranges, 0, Vec::new())
+    }
+
+    /// A Gc record of whole slots; `slots` are those of the extents, in order. Readers never look in it: a copy is
+    /// equal to its source, and may be older than what the map has.
+    pub fn gc(
+        spec: &RecordSpec,
+        pool: &Arc<BufferPool>,
+        lsn: Lsn,
+        place: Place,
+        extents: Vec<Extent>,
+        slots: &[Bytes],
+    ) -> Record {
+        let mut buffer = pool.take();
+        buffer.resize(SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES, 0);
+        slots.iter().for_each(|run| buffer.extend_from_slice(run));
+        let count = (buffer.len() - SEGMENT_HEADER_BYTES - RECORD_HEADER_BYTES) / SLOT_BYTES as usize;
+        let ranges = Ranges::default();
+        Record::finish(spec, pool, lsn, RecordKind::Gc, place, 0, buffer, ranges, count as u32, extents)
+    }
+
+    /// Completes the buffer, in which the slots are, with index and headers.
+    #[allow(clippy::too_many_arguments)]
+    fn finish(
+        spec: &RecordSpec,
+        pool: &Arc<BufferPool>,
+        lsn: Lsn,
+        kind: RecordKind,
+        place: Place,
+        permits: u32,
+        mut buffer: Vec<u8>,
+        ranges: Ranges,
+        slots: u32,
+        extents: Vec<Extent>,
+    ) -> Record {
+        let index = buffer.len();
+        extents.iter().for_each(|extent| extent.encode(&mut buffer));
+        let header = RecordHeader {
+            kind,
+            lsn,
+            epoch: spec.epoch,
+            extents: extents.len() as u32,
+            slots,
+            durable: spec.durable,
+            extents_crc: crc32c::crc32c(&buffer[index..]),
+        };
+        header.encode(&mut buffer[SEGMENT_HEADER_BYTES..]);
+        let lead = if place.creates_segment() {
+            // The batch before this one has the LSN before; only an EpochStart jumps, and says from where.
+            let prev_lsn = match kind {
+                RecordKind::EpochStart { last } => last,
+                RecordKind::Data
+                | RecordKind::Resize { .. }
+                | RecordKind::SnapCreate { .. }
+                | RecordKind::Gc
+                | RecordKind::Rollback { .. } => Lsn(lsn.0 - 1),
+            };
+            let segment = SegmentHeader {
+                uuid: spec.uuid,
+                seq: place.segment,
+                epoch: spec.epoch,
+                segment_bytes: spec.segment_bytes,
+                prev_lsn,
+            };
+            let mut raw = [0; SEGMENT_HEADER_BYTES];
+            segment.encode(&mut raw);
+            buffer[..SEGMENT_HEADER_BYTES].copy_from_slice(&raw);
+            0
+        } else {
+            SEGMENT_HEADER_BYTES
+        };
+        let first = ((place.offset + RECORD_HEADER_BYTES as u64) / UNIT_BYTES) as u32;
+        let mut slot = 0;
+        let extents = extents
+            .into_iter()
+            .map(|extent| {
+                let loc = match extent.kind {
+                    ExtentKind::Hole => None,
+                    ExtentKind::Data => {
+                        let loc = Loc { segment: place.segment, unit: first }.nth(slot);
+                        slot += extent.blocks;
+                        Some(loc)
+                    }
+                };
+                (extent, loc)
+            })
+            .collect();
+        let bytes = pool.freeze(buffer).slice(lead..);
+        let slots_at = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES - lead;
+        Record { lsn, kind, place, permits, bytes, ranges, extents, slots_at }
+    }
+}

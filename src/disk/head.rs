@@ -1,0 +1,111 @@
+//! The head's state as the log builds it up: turns records into changes of the map.
+
+use std::sync::Arc;
+
+use super::header::Header;
+use super::log::{Extent, ExtentKind, RecordKind};
+use super::pages::{Pages, StoreObjects};
+use super::replay::{LogPosition, LogRecord};
+use super::shared::Shared;
+use super::state::{DiskState, GcMove, RecordAt};
+use super::{DiskResult, ExtentMap, Loc, Lsn, MapExtent, RootBlob, SegmentSeq, SnapshotId, SnapshotRoot};
+
+pub(crate) struct Head {
+    pub shared: Arc<Shared>,
+    pub state: Arc<DiskState>,
+}
+
+/// A snapshot, which never changes.
+pub(crate) struct SnapshotView {
+    pub id: SnapshotId,
+    pub map: ExtentMap,
+    pub size_bytes: u64,
+    pub lsn: Lsn,
+}
+
+impl SnapshotView {
+    pub async fn open(shared: &Arc<Shared>, id: SnapshotId) -> DiskResult<Arc<SnapshotView>> {
+        let names = &shared.names;
+        let snapshot = Header::snapshot(&shared.store, names, id).await?;
+        let root = SnapshotRoot::decode(&snapshot.root, &names.header().oid)?;
+        let limit = shared.options.map_memory_bytes as usize;
+        let objects = Arc::new(StoreObjects::new(shared.store.clone(), names.clone()));
+        let map = ExtentMap::new(Pages::open(objects, limit, [root.map, None]).await?);
+        Ok(Arc::new(SnapshotView { id, map, size_bytes: root.size_bytes, lsn: root.lsn }))
+    }
+}
+
+impl Head {
+    /// The state of a root, and where the log goes on from it.
+    pub async fn open(shared: &Arc<Shared>, root: &[u8]) -> DiskResult<(Arc<Head>, LogPosition)> {
+        let root = RootBlob::decode(root, &shared.names.header().oid)?;
+        let limit = shared.options.map_memory_bytes as usize;
+        let state = DiskState::open(shared.store.clone(), shared.names.clone(), &root, limit).await?;
+        let position = LogPosition {
+            segment: root.replay.segment,
+            offset: u64::from(root.replay.offset),
+            lsn: root.lsn,
+        };
+        Ok((Arc::new(Head { shared: shared.clone(), state }), position))
+    }
+
+    pub fn size_bytes(&self) -> u64 {
+        self.state.size_bytes()
+    }
+
+    pub async fn apply_log(&self, record: &LogRecord) -> DiskResult<()> {
+        self.apply(
+            record.header.lsn,
+            record.segment,
+            record.stored_bytes(),
+            record.header.kind,
+            &record.index.extents,
+        )
+        .await
+    }
+
+    pub async fn apply(
+        &self,
+        lsn: Lsn,
+        segment: SegmentSeq,
+        bytes: u64,
+        kind: RecordKind,
+        extents: &[(Extent, Option<Loc>)],
+    ) -> DiskResult<()> {
+        let at = RecordAt { lsn, segment, bytes: bytes as u32 };
+        match kind {
+            RecordKind::Data => {
+                let extents: Vec<_> = extents
+                    .iter()
+                    .map(|(extent, loc)| MapExtent {
+                        lba: extent.lba,
+                        blocks: extent.blocks,
+                        loc: match extent.kind {
+                            ExtentKind::Data => *loc,
+                            ExtentKind::Hole => None,
+                        },
+                    })
+                    .collect();
+                self.state.apply_data(at, &extents).await
+            }
+            RecordKind::Gc => {
+                let moves: Vec<_> = extents
+                    .iter()
+                    .filter_map(|(extent, to)| {
+                        let (from, to) = (extent.source?, (*to)?);
+                        Some(GcMove { lba: extent.lba, blocks: extent.blocks, from, to })
+                    })
+                    .collect();
+                self.state.apply_gc(at, &moves).await
+            }
+            RecordKind::Resize { size_bytes } => self.state.apply_resize(at, size_bytes).await,
+            RecordKind::EpochStart { .. } | RecordKind::SnapCreate { .. } => self.state.apply_other(at).await,
+            RecordKind::Rollback { snapshot } => {
+                let (store, names) = (&self.shared.store, &self.shared.names);
+                let snapshot = Header::snapshot(store, names, SnapshotId(snapshot)).await?;
+                let root = SnapshotRoot::decode(&snapshot.root, &names.header().oid)?;
+                self.state.apply_rollback(at, &root).await
+            }
+        }
+    }
+}

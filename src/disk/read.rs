@@ -1,0 +1,136 @@
+//! Reads mapped blocks from the store, checks every one, and copies what was asked for.
+
+use super::log::verify_slot;
+use super::map::{ExtentMap, MapExtent};
+use super::pages::all;
+use super::shared::{Shared, data_of};
+use super::{BLOCK_BYTES, DiskError, DiskResult, Lba, Loc, ReadSink, SLOT_BYTES};
+use crate::store::Op;
+
+/// Store reads of one request that may be under way at once.
+const READS_AT_ONCE: usize = 32;
+/// The most that is read by one op: 2 MiB of data.
+const MAX_RUN_BLOCKS: u32 = 512;
+
+/// The bytes that a caller asked for, and where they go.
+pub(crate) struct Wanted<'a> {
+    pub offset: u64,
+    pub end: u64,
+    pub sink: &'a mut dyn ReadSink,
+}
+
+impl Wanted<'_> {
+    pub fn first_block(&self) -> u64 {
+        self.offset / BLOCK_BYTES
+    }
+
+    pub fn end_block(&self) -> u64 {
+        self.end.div_ceil(BLOCK_BYTES)
+    }
+
+    /// Gives the caller what it wants of some blocks; `data` is one block, or `None` for zeroes.
+    pub fn put(&mut self, block: u64, blocks: u64, data: Option<&[u8]>) {
+        let start = block * BLOCK_BYTES;
+        let from = start.max(self.offset);
+        let to = ((block + blocks) * BLOCK_BYTES).min(self.end);
+        if from >= to {
+            return;
+        }
+        match data {
+            Some(data) => {
+                self.sink.put(from - self.offset, &data[(from - start) as usize..(to - start) as usize]);
+            }
+            None => self.sink.zero(from - self.offset, to - from),
+        }
+    }
+}
+
+/// A run of slots of one segment.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    lba: u64,
+    blocks: u32,
+    loc: Loc,
+}
+
+/// Reads `blocks` (ranges of blocks) as the map has them. Those whose segment does not exist are returned: the map
+/// has changed since it was looked at, or the image is damaged.
+pub(crate) async fn read_mapped(
+    shared: &Shared,
+    map: &ExtentMap,
+    blocks: &[(u64, u64)],
+    wanted: &mut Wanted<'_>,
+) -> DiskResult<Vec<(u64, u64)>> {
+    let mut extents: Vec<MapExtent> = Vec::new();
+    for &(start, end) in blocks {
+        let mut found = Vec::new();
+        if !map.try_lookup(Lba(start), end - start, &mut found) {
+            map.lookup(Lba(start), end - start, &mut found).await?;
+        }
+        extents.append(&mut found);
+    }
+    let mut runs = Vec::new();
+    for extent in extents {
+        let Some(loc) = extent.loc else {
+            wanted.put(extent.lba.0, u64::from(extent.blocks), None);
+            continue;
+        };
+        let mut at = 0;
+        while at < extent.blocks {
+            let blocks = (extent.blocks - at).min(MAX_RUN_BLOCKS);
+            runs.push(Run { lba: extent.lba.0 + u64::from(at), blocks, loc: loc.nth(at) });
+            at += blocks;
+        }
+    }
+    let mut gone = Vec::new();
+    if let [run] = runs[..] {
+        if !read_run(shared, run, &mut |block, data| wanted.put(block, 1, Some(data))).await? {
+            gone.push((run.lba, run.lba + u64::from(run.blocks)));
+        }
+        return Ok(gone);
+    }
+    let sink = parking_lot::Mutex::new(wanted);
+    let done = all(
+        runs.into_iter().map(|run| {
+            let sink = &sink;
+            async move {
+                let mut put = |block: u64, data: &[u8]| sink.lock().put(block, 1, Some(data));
+                Ok::<_, DiskError>((run, read_run(shared, run, &mut put).await?))
+            }
+        }),
+        READS_AT_ONCE,
+    )
+    .await?;
+    gone.extend(
+        done.into_iter()
+            .filter(|(_, found)| !found)
+            .map(|(run, _)| (run.lba, run.lba + u64::from(run.blocks))),
+    );
+    Ok(gone)
+}
+
+/// One store read; false if the segment does not exist.
+async fn read_run(shared: &Shared, run: Run, put: &mut (dyn FnMut(u64, &[u8]) + Send)) -> DiskResult<bool> {
+    let target = shared.names.segment(run.loc.segment);
+    let length = u64::from(run.blocks) * SLOT_BYTES;
+    let offset = run.loc.byte_offset();
+    let raw = match shared.run(&target, vec![Op::Read { offset, length }]).await {
+        Ok(mut reply) => data_of(&mut reply, 0),
+        Err(error) if error.is_not_found() => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    for i in 0..run.blocks {
+        let from = (u64::from(i) * SLOT_BYTES) as usize;
+        let block = run.lba + u64::from(i);
+        let slot = raw.get(from..(from + SLOT_BYTES as usize).min(raw.len())).unwrap_or(&[]);
+        match verify_slot(slot, Lba(block)) {
+            Ok(data) => put(block, data),
+            Err(error) => {
+                let error = error.at(&target.oid, offset + from as u64);
+                tracing::error!("block {block}: {error}");
+                return Err(error);
+            }
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,172 @@
+//! A reader's view of the image: the newest checkpoint and the log after it, caught up with before each read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::head::Head;
+use super::header::Header;
+use super::replay::{LogCursor, Step};
+use super::shared::{Shared, epoch_of, get_epoch};
+use super::{DiskError, DiskResult, Pressure, RootBlob, WriterEpoch};
+
+/// Times that a reader starts again from a newer root before it takes what it sees for damage.
+const ATTEMPTS: u32 = 8;
+
+pub(crate) struct Reader {
+    shared: Arc<Shared>,
+    view: Mutex<Arc<Head>>,
+    epoch: Mutex<WriterEpoch>,
+    follow: tokio::sync::Mutex<Follow>,
+    /// Number of polls that were begun.
+    polls: AtomicU64,
+    replayed: AtomicU64,
+}
+
+struct Follow {
+    cursor: LogCursor,
+    /// Version of the header object when its root was last looked at.
+    version: u64,
+    /// The state is half changed, or what it refers to is gone.
+    stale: bool,
+}
+
+impl Reader {
+    pub async fn open(shared: &Arc<Shared>) -> DiskResult<Arc<Reader>> {
+        let header = Header::read(&shared.store, &shared.names).await?;
+        let (head, position) = Head::open(shared, &header.root).await?;
+        let follow = Follow { cursor: LogCursor::new(position, None), version: header.version, stale: false };
+        let reader = Arc::new(Reader {
+            shared: shared.clone(),
+            view: Mutex::new(head),
+            epoch: Mutex::new(header.epoch),
+            follow: tokio::sync::Mutex::new(follow),
+            polls: AtomicU64::new(0),
+            replayed: AtomicU64::new(0),
+        });
+        let mut attempt = 1;
+        loop {
+            reader.refresh().await?;
+            let follow = reader.follow.lock().await;
+            match follow.cursor.verify_end(shared).await {
+                // A writer beside us may have gone on since we saw the end; then there is no gap at the second look.
+                Err(DiskError::Corrupt { .. }) if attempt < ATTEMPTS => {
+                    attempt += 1;
+                    drop(follow);
+                    reader.reload().await?;
+                }
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        Ok(reader)
+    }
+
+    pub fn head(&self) -> Arc<Head> {
+        self.view.lock().clone()
+    }
+
+    pub fn epoch(&self) -> WriterEpoch {
+        *self.epoch.lock()
+    }
+
+    pub fn replayed(&self) -> u64 {
+        self.replayed.load(Ordering::Relaxed)
+    }
+
+    /// Catches up with the log as it is now. Calls that come while one is waiting share its poll.
+    pub async fn refresh(&self) -> DiskResult<()> {
+        let before = self.polls.load(Ordering::SeqCst);
+        let mut follow = self.follow.lock().await;
+        if self.polls.load(Ordering::SeqCst) > before && !follow.stale {
+            // A poll that began after this call has ended meanwhile.
+            return Ok(());
+        }
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        self.poll(&mut follow).await
+    }
+
+    /// As `refresh`, from the newest root on: something that the view refers to is gone.
+    pub async fn reload(&self) -> DiskResult<()> {
+        let mut follow = self.follow.lock().await;
+        follow.stale = true;
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        self.poll(&mut follow).await
+    }
+
+    async fn poll(&self, follow: &mut Follow) -> DiskResult<()> {
+        let mut attempt = 0;
+        loop {
+            if follow.stale {
+                self.restart(follow).await?;
+            }
+            let head = self.head();
+            let gone = match follow.cursor.step(&self.shared).await? {
+                Step::Records(records) => {
+                    // If this fails or is given up half-way, the view is of no use any more.
+                    follow.stale = true;
+                    let mut outcome = Ok(());
+                    for record in &records {
+                        outcome = head.apply_log(record).await;
+                        if outcome.is_err() {
+                            break;
+                        }
+                    }
+                    self.replayed.fetch_add(records.len() as u64, Ordering::Relaxed);
+                    match outcome {
+                        Ok(()) => {
+                            follow.stale = false;
+                            continue;
+                        }
+                        Err(error) if error.is_not_found() || error == DiskError::NoSnapshot => error,
+                        Err(error) => return Err(error),
+                    }
+                }
+                Step::End => {
+                    if !self.is_behind(follow, &head).await? {
+                        return Ok(());
+                    }
+                    follow.stale = true;
+                    continue;
+                }
+                Step::Gone => {
+                    follow.stale = true;
+                    DiskError::Corrupt {
+                        object: self.shared.names.segment(follow.cursor.position().segment).oid.to_string(),
+                        offset: follow.cursor.position().offset,
+                        detail: "the segment that replay begins with is missing".to_owned(),
+                    }
+                }
+            };
+            attempt += 1;
+            if attempt == ATTEMPTS {
+                return Err(gone);
+            }
+        }
+    }
+
+    /// Whether a checkpoint has gone past the end of the log as we see it (the segments after it may be deleted by
+    /// now), or would free memory that our changes take.
+    async fn is_behind(&self, follow: &mut Follow, head: &Head) -> DiskResult<bool> {
+        let target = self.shared.names.header();
+        let mut reply = self.shared.run(&target, vec![get_epoch()]).await?;
+        if reply.version == follow.version {
+            return Ok(false);
+        }
+        *self.epoch.lock() = epoch_of(&mut reply, 0, &target)?;
+        let header = Header::read(&self.shared.store, &self.shared.names).await?;
+        let root = RootBlob::decode(&header.root, &target.oid)?;
+        follow.version = header.version;
+        Ok(root.lsn > follow.cursor.position().lsn || head.state.pressure() >= Pressure::Stop)
+    }
+
+    async fn restart(&self, follow: &mut Follow) -> DiskResult<()> {
+        let header = Header::read(&self.shared.store, &self.shared.names).await?;
+        let (head, position) = Head::open(&self.shared, &header.root).await?;
+        *self.view.lock() = head;
+        *self.epoch.lock() = header.epoch;
+        *follow = Follow { cursor: LogCursor::new(position, None), version: header.version, stale: false };
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! Becoming the writer: takes the epoch, seals and replays the log, creates the next segment.
+//!
+//! Safe against older writers that still run, and against a crash at any await: until the newcomer's own segment
+//! exists, whatever an older writer manages to append is found and replayed by the next newcomer; from then on
+//! nothing of an older writer can become part of the log.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::buffer::{BufferPool, Place, Record, RecordSpec};
+use super::head::Head;
+use super::header::Header;
+use super::log::{RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::replay::{LogCursor, LogRecord, Peek, Step};
+use super::shared::{Shared, data_of, epoch_at_most, get_epoch, set_epoch, store_error};
+use super::writer::{Start, Writer};
+use super::{DiskError, DiskResult, DiskStats, Lsn, SegmentSeq, WriterEpoch};
+use crate::errno::Errno;
+use crate::store::{Op, OpFlags, Reply, Request};
+
+/// LSNs that a lost writer may have used past the end of the log are never used again: it cannot have had so many
+/// records under way.
+const LSN_JUMP: u64 = 1 << 20;
+/// Attempts to take the epoch while others take it, too.
+const EPOCH_ATTEMPTS: u32 = 16;
+
+/// How creating a segment ended.
+pub(crate) enum Created {
+    Yes,
+    /// The number is part of another writer's log.
+    Taken {
+        by: WriterEpoch,
+    },
+}
+
+/// Takes the image over, whoever was its writer before.
+pub(crate) async fn take_over(shared: &Arc<Shared>) -> DiskResult<Arc<Writer>> {
+    let epoch = take_epoch(shared).await?;
+    // Nobody with a lower epoch can change the header from here on.
+    let header = Header::read(&shared.store, &shared.names).await?;
+    if header.epoch != epoch {
+        return Err(DiskError::Fenced { mine: epoch.0, theirs: header.epoch.0 });
+    }
+    let (head, position) = Head::open(shared, &header.root).await?;
+    let mut cursor = LogCursor::new(position, Some(epoch));
+    let mut stats = DiskStats { checkpoint_lsn: position.lsn.0, ..DiskStats::default() };
+    let mut checked = false;
+    loop {
+        match cursor.step(shared).await? {
+            Step::Records(records) => {
+                for record in &records {
+                    head.apply_log(record).await?;
+                }
+                stats.replayed_records += records.len() as u64;
+                stats.replay_bytes += records.iter().map(LogRecord::stored_bytes).sum::<u64>();
+                continue;
+            }
+            Step::Gone => {
+                let object = shared.names.segment(cursor.position().segment).oid.to_string();
+                let detail = "the segment that replay begins with is missing".to_owned();
+                return Err(DiskError::Corrupt { object, offset: cursor.position().offset, detail });
+            }
+            Step::End => {}
+        }
+        if !checked {
+            cursor.verify_end(shared).await?;
+            checked = true;
+        }
+        head.state.set_epoch(epoch);
+        if let Some(start) = create_first(shared, &cursor, &head, epoch).await? {
+            stats.replay_bytes += start.offset;
+            return Ok(Writer::new(shared.clone(), head, start, stats));
+        }
+        // An older writer was faster: its segment is part of the log.
+    }
+}
+
+async fn take_epoch(shared: &Shared) -> DiskResult<WriterEpoch> {
+    let target = shared.names.header();
+    for _ in 0..EPOCH_ATTEMPTS {
+        let current = shared
+            .read_epoch(&target)
+            .await?
+            .ok_or_else(|| store_error(&target, crate::store::StoreError::Op(Errno::ENOENT)))?;
+        if let Some(mine) = Header::take_epoch(&shared.store, &shared.names, current).await? {
+            return Ok(mine);
+        }
+    }
+    Err(DiskError::Failed { reason: format!("{}: others keep taking the image over", target.oid) })
+}
+
+/// Creates the segment after the log's end, with an EpochStart record. `None`: the number is taken by a segment that
+/// may belong to the log.
+async fn create_first(
+    shared: &Arc<Shared>,
+    cursor: &LogCursor,
+    head: &Head,
+    epoch: WriterEpoch,
+) -> DiskResult<Option<Start>> {
+    let last = cursor.position().lsn;
+    let lsn = Lsn(last.0 + LSN_JUMP);
+    let spec = RecordSpec {
+        uuid: shared.format.uuid,
+        epoch,
+        segment_bytes: shared.format.segment_bytes,
+        durable: last,
+    };
+    let segment = cursor.next_segment();
+    let place = Place { segment, offset: SEGMENT_HEADER_BYTES as u64 };
+    let kind = RecordKind::EpochStart { last };
+    let record = Record::without_data(&spec, &BufferPool::new(), lsn, kind, place);
+    let target = shared.names.segment(segment);
+    match cursor.peek(shared, segment).await? {
+        Peek::Next(_) => return Ok(None),
+        Peek::Missing => {
+            let mut ops = vec![Op::Create { exclusive: true }, set_epoch(epoch)];
+            ops.push(Op::Write { offset: 0, data: record.bytes.clone() });
+            match operate(shared, segment, ops).await {
+                Ok(_) => {}
+                Err(error) if error.store_errno() == Some(Errno::EEXIST) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Peek::Orphan(header, raw) => {
+            if header.is_some_and(|header| header.epoch >= epoch) {
+                let theirs = shared.read_epoch(&target).await?.unwrap_or_default();
+                return Err(DiskError::Fenced { mine: epoch.0, theirs: theirs.0 });
+            }
+            let ops = vec![Op::Write { offset: 0, data: record.bytes.clone() }];
+            match replace_orphan(shared, epoch, segment, raw, ops).await? {
+                Created::Yes => {}
+                Created::Taken { .. } => return Ok(None),
+            }
+        }
+    }
+    head.apply(lsn, segment, record.bytes.len() as u64, kind, &[]).await?;
+    Ok(Some(Start { epoch, lsn, segment, offset: record.end() }))
+}
+
+/// Creates a segment of a writer that runs. `writes` put its header and first records in place.
+pub(crate) async fn create_segment(
+    shared: &Shared,
+    epoch: WriterEpoch,
+    segment: SegmentSeq,
+    writes: Vec<Op>,
+) -> DiskResult<Created> {
+    let mut ops = vec![Op::Create { exclusive: true }, set_epoch(epoch)];
+    ops.extend(writes.iter().cloned());
+    match operate(shared, segment, ops).await {
+        Ok(_) => return Ok(Created::Yes),
+        Err(error) if error.store_errno() == Some(Errno::EEXIST) => {}
+        Err(error) => return Err(error),
+    }
+    // The number is taken: by an orphan of an older writer, which never was part of the log, or by a newcomer.
+    let target = shared.names.segment(segment);
+    let read = Op::Read { offset: 0, length: SEGMENT_HEADER_BYTES as u64 };
+    let mut reply = shared.run(&target, vec![get_epoch(), read]).await?;
+    let sealed = super::shared::epoch_of(&mut reply, 0, &target)?;
+    let raw = data_of(&mut reply, 1);
+    let newer = SegmentHeader::decode(&raw).is_ok_and(|header| header.epoch >= epoch);
+    if newer || sealed > epoch {
+        return Ok(Created::Taken { by: sealed });
+    }
+    replace_orphan(shared, epoch, segment, raw, writes).await
+}
+
+/// Replaces a segment that is not part of the log. It must still be the one whose header is `raw`, so that a
+/// repetition of this op list that comes late does not hit what has taken its place.
+async fn replace_orphan(
+    shared: &Shared,
+    epoch: WriterEpoch,
+    segment: SegmentSeq,
+    raw: Bytes,
+    writes: Vec<Op>,
+) -> DiskResult<Created> {
+    let mut ops = vec![epoch_at_most(epoch), Op::CmpExt { offset: 0, data: raw }, Op::Truncate { size: 0 }];
+    ops.push(set_epoch(epoch));
+    ops.extend(writes);
+    tracing::info!("{}: replacing an orphan", shared.names.segment(segment).oid);
+    match operate(shared, segment, ops).await {
+        Ok(_) => Ok(Created::Yes),
+        Err(error) => {
+            let target = shared.names.segment(segment);
+            match shared.read_epoch(&target).await? {
+                Some(by) if by > epoch => Ok(Created::Taken { by }),
+                // Someone else replaced it, or a lost reply was of a success: not to be told apart here.
+                Some(_) | None => Err(error),
+            }
+        }
+    }
+}
+
+async fn operate(shared: &Shared, segment: SegmentSeq, ops: Vec<Op>) -> DiskResult<Reply> {
+    let target = shared.names.segment(segment);
+    let mut request = Request::new(target.clone(), ops);
+    request.flags = OpFlags { full_try: true, ..OpFlags::default() };
+    let reply = shared.store.operate(request).await;
+    reply.and_then(Reply::ok).map_err(|source| store_error(&target, source))
+}

@@ -1,0 +1,156 @@
+//! One append: the op list that makes records durable, and what its outcome means.
+
+use std::sync::Arc;
+
+use super::super::takeover::{Created, create_segment};
+use super::{Stage, State, Writer};
+use crate::disk::buffer::Record;
+use crate::disk::shared::{epoch_is, store_error};
+use crate::disk::{DiskError, DiskResult, Lsn};
+use crate::errno::Errno;
+use crate::store::{Op, OpFlags, Reply, Request};
+
+/// Neighbouring records of one segment that are sent together.
+pub(super) struct Append {
+    pub records: Vec<Arc<Record>>,
+}
+
+impl Writer {
+    /// Sends an append; its task goes on when the store has answered.
+    pub(super) fn start_append(self: &Arc<Self>, append: Append) {
+        let writer = self.clone();
+        self.shared.env.spawn(Box::pin(async move {
+            let outcome = writer.append(&append.records).await;
+            writer.appended(&append.records, outcome);
+        }));
+    }
+
+    async fn append(&self, records: &[Arc<Record>]) -> DiskResult<()> {
+        let Some(first) = records.first() else { return Ok(()) };
+        let target = self.shared.names.segment(first.place.segment);
+        let writes: Vec<Op> = records
+            .iter()
+            .map(|record| Op::Write { offset: record.write_offset(), data: record.bytes.clone() })
+            .collect();
+        if first.place.creates_segment() {
+            return match create_segment(&self.shared, self.epoch, first.place.segment, writes).await? {
+                Created::Yes => Ok(()),
+                Created::Taken { by } => Err(DiskError::Fenced { mine: self.epoch.0, theirs: by.0 }),
+            };
+        }
+        // A sealed segment has a newer epoch: then nothing is written.
+        let mut ops = vec![epoch_is(self.epoch)];
+        ops.extend(writes);
+        match self.operate(&target, ops).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.store_errno() == Some(Errno::ECANCELED) => {
+                match self.shared.read_epoch(&target).await? {
+                    Some(theirs) if theirs > self.epoch => {
+                        Err(DiskError::Fenced { mine: self.epoch.0, theirs: theirs.0 })
+                    }
+                    Some(_) | None => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn operate(&self, target: &crate::store::Target, ops: Vec<Op>) -> DiskResult<Reply> {
+        let mut request = Request::new(target.clone(), ops);
+        // On a full cluster: an error now, and not an op that hangs.
+        request.flags = OpFlags { full_try: true, ..OpFlags::default() };
+        let reply = self.shared.store.operate(request).await;
+        reply.and_then(Reply::ok).map_err(|source| store_error(target, source))
+    }
+
+    fn appended(self: &Arc<Self>, records: &[Arc<Record>], outcome: DiskResult<()>) {
+        let mut state = self.state.lock();
+        state.appends_in_flight -= 1;
+        match outcome {
+            Ok(()) => {
+                set_stage(&mut state, records, Stage::Durable);
+                state.stats.appends += 1;
+                state.stats.records += records.len() as u64;
+                state.stats.log_bytes += records.iter().map(|record| record.bytes.len() as u64).sum::<u64>();
+                state.stats.segments += records.iter().filter(|r| r.place.creates_segment()).count() as u64;
+                self.advance_durable(&mut state);
+            }
+            Err(error) if error.is_no_space() => {
+                // No effect, and no failure: the same bytes go to the same place when there is room.
+                set_stage(&mut state, records, Stage::Waiting);
+                let first = records.first().map_or(Lsn(0), |record| record.lsn);
+                tracing::warn!("{error}; record {} waits for room", first.0);
+                self.out_of_space(&mut state, first, error);
+            }
+            // The outcome may be unknown (the op may have happened): this writer cannot go on from here.
+            Err(error) => self.fail(&mut state, error),
+        }
+        let appends = self.pump(&mut state);
+        self.start_applying(&mut state);
+        drop(state);
+        self.start(appends);
+    }
+
+    /// The durable LSN goes up to the last record before which there is no gap. Only this makes a flush complete.
+    fn advance_durable(&self, state: &mut State) {
+        for queued in &state.queue {
+            if queued.stage != Stage::Durable {
+                break;
+            }
+            state.durable = state.durable.max(queued.record.lsn);
+        }
+        let done = state.durable;
+        let later = state.durable_waiters.split_off(&Lsn(done.0 + 1));
+        for waiter in std::mem::replace(&mut state.durable_waiters, later).into_values().flatten() {
+            // ACK (flush, write-through): every record up to the waiter's is durable in the store, contiguously.
+            let _ = waiter.send(Ok(()));
+        }
+    }
+
+    fn out_of_space(self: &Arc<Self>, state: &mut State, first: Lsn, error: DiskError) {
+        for waiter in state.durable_waiters.split_off(&first).into_values().flatten() {
+            let _ = waiter.send(Err(error.clone()));
+        }
+        state.wanted = state.wanted.min(Lsn(first.0 - 1));
+        state.no_space = Some(error);
+        self.no_space.notify_waiters();
+        self.start_ager(state);
+    }
+
+    /// For good: the image takes no more writes through this opener.
+    pub(super) fn fail(&self, state: &mut State, error: DiskError) {
+        if state.failed.is_some() {
+            return;
+        }
+        tracing::error!("the image takes no more writes: {error}");
+        let sticky = match &error {
+            DiskError::Fenced { .. } => error.clone(),
+            DiskError::Store { .. }
+            | DiskError::Corrupt { .. }
+            | DiskError::Failed { .. }
+            | DiskError::ReadOnly
+            | DiskError::OutOfRange { .. }
+            | DiskError::Invalid { .. }
+            | DiskError::NoSnapshot
+            | DiskError::NewerFormat { .. }
+            | DiskError::Closed => DiskError::Failed { reason: error.to_string() },
+        };
+        state.failed = Some(sticky.clone());
+        let durable = std::mem::take(&mut state.durable_waiters);
+        let applied = std::mem::take(&mut state.applied_waiters);
+        for waiter in durable.into_values().chain(applied.into_values()).flatten() {
+            let _ = waiter.send(Err(sticky.clone()));
+        }
+        state.checkpoint.fail(&sticky);
+        self.room.close();
+    }
+}
+
+fn set_stage(state: &mut State, records: &[Arc<Record>], stage: Stage) {
+    let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
+    for queued in &mut state.queue {
+        if (first.lsn..=last.lsn).contains(&queued.record.lsn) {
+            queued.stage = stage;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Applies durable records to the map, strictly in LSN order, and freezes it for checkpoints between two records. One
+//! task at a time does this.
+
+use std::sync::Arc;
+
+use super::checkpoint::Due;
+use super::{Stage, State, Writer};
+use crate::disk::buffer::Record;
+use crate::disk::log::RecordKind;
+use crate::disk::{DiskResult, Lsn};
+
+enum Work {
+    Apply(Arc<Record>),
+    Freeze(Due),
+}
+
+impl Writer {
+    pub(super) fn start_applying(self: &Arc<Self>, state: &mut State) {
+        if state.applying || self.next_work(state).is_none() {
+            return;
+        }
+        state.applying = true;
+        let writer = self.clone();
+        self.shared.env.spawn(Box::pin(async move { writer.apply_all().await }));
+    }
+
+    async fn apply_all(self: &Arc<Self>) {
+        loop {
+            let work = {
+                let mut state = self.state.lock();
+                match self.next_work(&state) {
+                    Some(Work::Freeze(due)) => {
+                        state.checkpoint.running = true;
+                        Work::Freeze(due)
+                    }
+                    Some(work) => work,
+                    None => {
+                        state.applying = false;
+                        return;
+                    }
+                }
+            };
+            let record = match work {
+                Work::Apply(record) => record,
+                Work::Freeze(due) => {
+                    self.freeze(due);
+                    continue;
+                }
+            };
+            let outcome = self.apply(&record).await;
+            let mut state = self.state.lock();
+            if let Err(error) = outcome {
+                // The record stays in the buffer, where reads find it.
+                state.applying = false;
+                self.fail(&mut state, error);
+                return;
+            }
+            self.applied(&mut state, &record);
+            let appends = self.pump(&mut state);
+            drop(state);
+            self.start(appends);
+        }
+    }
+
+    async fn apply(&self, record: &Record) -> DiskResult<()> {
+        let bytes = record.bytes.len() as u64;
+        self.head.apply(record.lsn, record.place.segment, bytes, record.kind, &record.extents).await
+    }
+
+    fn applied(&self, state: &mut State, record: &Record) {
+        state.queue.pop_front();
+        state.applied = record.lsn;
+        state.position = (record.place.segment, record.end());
+        state.stats.replay_bytes += record.bytes.len() as u64;
+        state.dirty_blocks -= record.permits;
+        self.room.add_permits(record.permits as usize);
+        if matches!(record.kind, RecordKind::Rollback { .. }) {
+            state.size_bytes = self.head.size_bytes();
+        }
+        let later = state.applied_waiters.split_off(&Lsn(record.lsn.0 + 1));
+        for waiter in std::mem::replace(&mut state.applied_waiters, later).into_values().flatten() {
+            let _ = waiter.send(Ok(()));
+        }
+    }
+
+    /// What is to be done next. `None`: nothing, or a checkpoint has to end first.
+    fn next_work(&self, state: &State) -> Option<Work> {
+        if state.failed.is_some() {
+            return None;
+        }
+        match self.checkpoint_due(state) {
+            Some(due) if !state.checkpoint.running => return Some(Work::Freeze(due)),
+            // The state at this LSN is what the checkpoint is for.
+            Some(Due::Exact) => return None,
+            Some(Due::Soon) | None => {}
+        }
+        if state.checkpoint.running && self.must_wait_for_checkpoint() {
+            return None;
+        }
+        // The oldest record, if it is durable: all before it are applied, so there is no gap.
+        let queued = state.queue.front().filter(|queued| queued.stage == Stage::Durable)?;
+        if matches!(queued.record.kind, RecordKind::Rollback { .. }) && state.checkpoint.running {
+            return None;
+        }
+        Some(Work::Apply(queued.record.clone()))
+    }
+}

@@ -1,0 +1,296 @@
+//! The writer of one epoch: accepts writes into the buffer, brings them to the log, applies them to the map.
+//!
+//! One lock guards the state below; it is never held over an await. Whoever changes the state calls `pump`, which
+//! says what is to be sent now. Each append is a task of its own; one task at a time applies.
+
+mod append;
+mod apply;
+mod checkpoint;
+mod pump;
+mod requests;
+mod wait;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use super::buffer::{Batch, BufferPool, Place, Record, RecordSpec};
+use super::head::Head;
+use super::log::{RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES};
+use super::range_lock::RangeLocks;
+use super::shared::Shared;
+use super::{DiskError, DiskResult, DiskStats, Lsn, SLOT_BYTES, SegmentSeq, WriterEpoch};
+use checkpoint::Checkpoints;
+
+pub(crate) use requests::{Blocks, NewRecord};
+
+const HEADERS: u64 = (SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES) as u64;
+/// A segment with less room than this is left alone: a record of a few blocks is not worth its header.
+const MIN_ROOM: u64 = 16 * SLOT_BYTES;
+
+pub(crate) struct Writer {
+    pub shared: Arc<Shared>,
+    pub epoch: WriterEpoch,
+    pub head: Arc<Head>,
+    pub locks: Arc<RangeLocks>,
+    /// Held by operations on snapshots, resizes and deletions, one at a time.
+    pub admin: tokio::sync::Mutex<()>,
+    pool: Arc<BufferPool>,
+    /// Room for dirty blocks; waiters are served in their order.
+    room: Semaphore,
+    room_blocks: u32,
+    state: Mutex<State>,
+    /// Told when the store has no room, so that writers who wait for room in the buffer learn of it.
+    no_space: Notify,
+}
+
+/// Where a record is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    InFlight,
+    Durable,
+}
+
+struct Queued {
+    record: Arc<Record>,
+    stage: Stage,
+}
+
+struct State {
+    /// Set once: nothing is written any more.
+    failed: Option<DiskError>,
+    /// Writes are refused, what was accepted is still brought home.
+    draining: bool,
+    active: Option<Batch>,
+    /// Closed records that are not yet applied, ascending by LSN.
+    queue: VecDeque<Queued>,
+    /// Where the next batch goes; offset 0: it creates the segment.
+    segment: SegmentSeq,
+    offset: u64,
+    next_lsn: Lsn,
+    durable: Lsn,
+    applied: Lsn,
+    /// Someone waits until this LSN is durable.
+    wanted: Lsn,
+    /// The open batch is old enough to be written.
+    aged: bool,
+    /// Writers that wait for room in the buffer.
+    starving: u32,
+    dirty_blocks: u32,
+    appends_in_flight: u32,
+    durable_waiters: BTreeMap<Lsn, Vec<oneshot::Sender<DiskResult<()>>>>,
+    applied_waiters: BTreeMap<Lsn, Vec<oneshot::Sender<DiskResult<()>>>>,
+    /// The store had no room for the first record that is not durable.
+    no_space: Option<DiskError>,
+    flushed_once: bool,
+    applying: bool,
+    ager: bool,
+    /// Where the record after the last applied one begins.
+    position: (SegmentSeq, u64),
+    checkpoint: Checkpoints,
+    size_bytes: u64,
+    stats: DiskStats,
+}
+
+/// Where a writer begins: right after its EpochStart record.
+pub(crate) struct Start {
+    pub epoch: WriterEpoch,
+    pub lsn: Lsn,
+    pub segment: SegmentSeq,
+    pub offset: u64,
+}
+
+impl Writer {
+    pub fn new(shared: Arc<Shared>, head: Arc<Head>, start: Start, stats: DiskStats) -> Arc<Writer> {
+        let room_blocks = (shared.options.dirty_limit() / SLOT_BYTES).min(1 << 28) as u32;
+        let size_bytes = head.size_bytes();
+        Arc::new(Writer {
+            epoch: start.epoch,
+            head,
+            locks: Arc::new(RangeLocks::default()),
+            admin: tokio::sync::Mutex::new(()),
+            pool: BufferPool::new(),
+            room: Semaphore::new(room_blocks as usize),
+            room_blocks,
+            state: Mutex::new(State {
+                failed: None,
+                draining: false,
+                active: None,
+                queue: VecDeque::new(),
+                segment: start.segment,
+                offset: start.offset,
+                next_lsn: Lsn(start.lsn.0 + 1),
+                durable: start.lsn,
+                applied: start.lsn,
+                wanted: Lsn(0),
+                aged: false,
+                starving: 0,
+                dirty_blocks: 0,
+                appends_in_flight: 0,
+                durable_waiters: BTreeMap::new(),
+                applied_waiters: BTreeMap::new(),
+                no_space: None,
+                flushed_once: false,
+                applying: false,
+                ager: false,
+                position: (start.segment, start.offset),
+                checkpoint: Checkpoints::after(Lsn(stats.checkpoint_lsn)),
+                size_bytes,
+                stats,
+            }),
+            no_space: Notify::new(),
+            shared,
+        })
+    }
+
+    pub fn size_bytes(&self) -> u64 {
+        self.state.lock().size_bytes
+    }
+
+    pub fn stats(&self) -> DiskStats {
+        let state = self.state.lock();
+        DiskStats {
+            durable_lsn: state.durable.0,
+            applied_lsn: state.applied.0,
+            dirty_bytes: u64::from(state.dirty_blocks) * super::BLOCK_BYTES,
+            ..state.stats
+        }
+    }
+
+    /// The failure after which nothing is written any more.
+    pub fn failure(&self) -> Option<DiskError> {
+        self.state.lock().failed.clone()
+    }
+
+    /// Calls `each` with what the buffer has of blocks `start..end`, from the newest layer to the oldest, and returns
+    /// what it does not have. A block is in the buffer until the map has it, so a reader that then looks in the map
+    /// finds the rest.
+    pub fn read_buffer(
+        &self,
+        start: u64,
+        end: u64,
+        mut each: impl FnMut(u64, u64, Option<&[u8]>),
+    ) -> Vec<(u64, u64)> {
+        let mut missing = vec![(start, end)];
+        let state = self.state.lock();
+        if let Some(batch) = &state.active {
+            missing = look(batch.ranges(), |slot| batch.slot(slot), missing, &mut each);
+        }
+        for queued in state.queue.iter().rev() {
+            if missing.is_empty() {
+                break;
+            }
+            let record = &queued.record;
+            missing = look(&record.ranges, |slot| record.slot(slot), missing, &mut each);
+        }
+        missing
+    }
+}
+
+/// Looks for `missing` in one layer: `each(block, blocks, data)`, data a block at a time.
+fn look<'a>(
+    ranges: &super::buffer::Ranges,
+    slot: impl Fn(u32) -> &'a [u8],
+    missing: Vec<(u64, u64)>,
+    each: &mut impl FnMut(u64, u64, Option<&[u8]>),
+) -> Vec<(u64, u64)> {
+    if ranges.is_empty() {
+        return missing;
+    }
+    let mut rest = Vec::new();
+    for (start, end) in missing {
+        ranges.walk(
+            start,
+            end,
+            |at, run| match run.slot {
+                Some(first) => {
+                    (0..run.blocks).for_each(|i| each(at + i, 1, Some(slot(first + i as u32))));
+                }
+                None => each(at, run.blocks, None),
+            },
+            |start, end| rest.push((start, end)),
+        );
+    }
+    rest
+}
+
+impl State {
+    /// The LSN of the newest thing accepted.
+    fn newest(&self) -> Lsn {
+        match &self.active {
+            Some(batch) => batch.lsn,
+            None => Lsn(self.next_lsn.0 - 1),
+        }
+    }
+
+    fn usable(&self) -> DiskResult<()> {
+        match &self.failed {
+            Some(error) => Err(error.clone()),
+            None if self.draining => Err(DiskError::ReadOnly),
+            None => Ok(()),
+        }
+    }
+
+    /// The place of the next record, and the bytes that it may have.
+    fn next_place(&mut self, segment_bytes: u32) -> (Place, u64) {
+        let segment_bytes = u64::from(segment_bytes);
+        if self.offset > 0 && segment_bytes - self.offset < MIN_ROOM {
+            self.segment = SegmentSeq(self.segment.0 + 1);
+            self.offset = 0;
+        }
+        let offset = self.offset.max(SEGMENT_HEADER_BYTES as u64);
+        (Place { segment: self.segment, offset }, segment_bytes - offset)
+    }
+
+    fn enqueue(&mut self, record: Record) {
+        debug_assert_eq!(record.lsn, self.next_lsn);
+        self.offset = record.end();
+        self.next_lsn = Lsn(record.lsn.0 + 1);
+        self.queue.push_back(Queued { record: Arc::new(record), stage: Stage::Waiting });
+    }
+}
+
+impl Writer {
+    fn spec(&self, state: &State) -> RecordSpec {
+        RecordSpec {
+            uuid: self.shared.format.uuid,
+            epoch: self.epoch,
+            segment_bytes: self.shared.format.segment_bytes,
+            durable: state.durable,
+        }
+    }
+
+    /// Closes the open batch, if there is one: it gets its place in the queue.
+    fn close_batch(&self, state: &mut State) {
+        if let Some(batch) = state.active.take() {
+            state.aged = false;
+            let spec = self.spec(state);
+            state.enqueue(batch.close(&spec, &self.pool));
+        }
+    }
+
+    /// The open batch, made if there is none.
+    fn open_batch<'a>(self: &Arc<Self>, state: &'a mut State) -> &'a mut Batch {
+        if state.active.is_none() {
+            let (place, capacity) = state.next_place(self.shared.format.segment_bytes);
+            let now = self.shared.env.now();
+            state.active = Some(Batch::new(&self.pool, state.next_lsn, place, capacity, now));
+            self.start_ager(state);
+        }
+        state.active.as_mut().expect("made above")
+    }
+
+    /// Appends a record without data, after all that was accepted before.
+    fn push_record(&self, state: &mut State, kind: RecordKind) -> Lsn {
+        self.close_batch(state);
+        let (place, capacity) = state.next_place(self.shared.format.segment_bytes);
+        debug_assert!(capacity >= HEADERS);
+        let lsn = state.next_lsn;
+        let record = Record::without_data(&self.spec(state), &self.pool, lsn, kind, place);
+        state.enqueue(record);
+        lsn
+    }
+}

@@ -1,0 +1,187 @@
+//! Accepts whole-block writes and holes into the open batch, and records without data into the log.
+
+use std::sync::Arc;
+
+use super::{State, Writer};
+use crate::disk::buffer::Pieces;
+use crate::disk::log::RecordKind;
+use crate::disk::{BLOCK_BYTES, DiskError, DiskResult, Lsn, SnapInfo};
+
+/// A record without data that a caller may ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NewRecord {
+    Resize { size_bytes: u64 },
+    Rollback { snapshot: u64 },
+}
+
+/// What a write of whole blocks is: data for them, or a hole.
+pub(crate) enum Blocks<'a> {
+    Data(&'a [&'a [u8]]),
+    Hole,
+}
+
+impl Writer {
+    /// Blocks that one request may bring into the buffer at once; larger ones come in parts.
+    pub fn max_blocks(&self) -> u64 {
+        u64::from(self.room_blocks / 2).clamp(1, 1 << 20)
+    }
+
+    /// Whether a write is acknowledged only when it is durable.
+    fn writes_through(&self, state: &State) -> bool {
+        let cache = &self.shared.options.cache;
+        !cache.enabled
+            || cache.max_dirty_bytes == 0
+            || (cache.writethrough_until_flush && !state.flushed_once)
+    }
+
+    /// Writes whole blocks at once, if that needs no waiting; the ranges may not be locked by anyone.
+    pub fn try_put(self: &Arc<Self>, lba: u64, blocks: u64, data: &[&[u8]]) -> Option<DiskResult<()>> {
+        if blocks > self.max_blocks() || !self.locks.is_free(lba, lba + blocks) {
+            return None;
+        }
+        let mut state = self.state.lock();
+        if state.no_space.is_some() || self.writes_through(&state) {
+            return None;
+        }
+        if let Err(error) = check(&state, lba, blocks) {
+            return Some(Err(error));
+        }
+        // Someone may have locked the range meanwhile; whoever comes after this look waits for our lock on the state
+        // before it reads.
+        if !self.locks.is_free(lba, lba + blocks) {
+            return None;
+        }
+        self.room.try_acquire_many(blocks as u32).ok()?.forget();
+        self.put(&mut state, lba, blocks, &Blocks::Data(data), blocks as u32);
+        let appends = self.pump(&mut state);
+        drop(state);
+        self.start(appends);
+        // ACK (write-back): the data is in the buffer, within the dirty limit; reads find it there, and a flush that
+        // begins from now on waits for it.
+        Some(Ok(()))
+    }
+
+    /// Accepts whole blocks. The caller holds a lock on the range. `None`: the write may be acknowledged; else when
+    /// that LSN is durable.
+    pub async fn put_blocks(
+        self: &Arc<Self>,
+        lba: u64,
+        blocks: u64,
+        what: Blocks<'_>,
+    ) -> DiskResult<Option<Lsn>> {
+        // A hole takes next to no room, but it must not be free either.
+        let room = match what {
+            Blocks::Data(_) => blocks as u32,
+            Blocks::Hole => 1,
+        };
+        let permit = self.wait_for_room(room).await?;
+        let mut state = self.state.lock();
+        check(&state, lba, blocks)?;
+        permit.forget();
+        self.put(&mut state, lba, blocks, &what, room);
+        // ACK (write-through): only when this LSN is durable. ACK (write-back): the data is in the buffer, within
+        // the dirty limit; reads find it there, and a flush that begins from now on waits for it.
+        let through = self.writes_through(&state).then(|| state.newest());
+        let appends = self.pump(&mut state);
+        drop(state);
+        self.start(appends);
+        Ok(through)
+    }
+
+    /// Brings blocks into the open batch, and into a new one when it is full. `room` permits were taken.
+    fn put(self: &Arc<Self>, state: &mut State, lba: u64, blocks: u64, what: &Blocks<'_>, room: u32) {
+        let mut pieces = match what {
+            Blocks::Data(data) => Pieces::new(data),
+            Blocks::Hole => Pieces::new(&[]),
+        };
+        let (mut at, end) = (lba, lba + blocks);
+        let mut left = room;
+        while at < end {
+            let batch = self.open_batch(state);
+            let wanted = match what {
+                Blocks::Data(_) => end - at,
+                Blocks::Hole => 1,
+            };
+            let n = batch.room_for(wanted);
+            if n == 0 {
+                self.close_batch(state);
+                continue;
+            }
+            match what {
+                Blocks::Data(_) => {
+                    let fresh = batch.put(at, n, &mut pieces) as u32;
+                    batch.permits += fresh;
+                    state.dirty_blocks += fresh;
+                    left -= fresh;
+                    at += n;
+                }
+                Blocks::Hole => {
+                    let n = (end - at).min(u64::from(u32::MAX));
+                    batch.punch(at, n);
+                    let permits = left.min(1);
+                    batch.permits += permits;
+                    state.dirty_blocks += permits;
+                    left -= permits;
+                    at += n;
+                }
+            }
+        }
+        // Blocks that replaced older data of the same batch take no room.
+        self.room.add_permits(left as usize);
+    }
+
+    /// Appends a record without data, after all that was accepted before it, and waits until it is applied.
+    pub async fn append_record(self: &Arc<Self>, record: NewRecord) -> DiskResult<Lsn> {
+        let lsn = {
+            let mut state = self.state.lock();
+            state.usable()?;
+            let kind = match record {
+                NewRecord::Resize { size_bytes } => {
+                    state.size_bytes = size_bytes;
+                    RecordKind::Resize { size_bytes }
+                }
+                NewRecord::Rollback { snapshot } => RecordKind::Rollback { snapshot },
+            };
+            self.push_record(&mut state, kind)
+        };
+        self.wait_durable(lsn).await?;
+        self.wait_applied(lsn).await?;
+        Ok(lsn)
+    }
+}
+
+impl Writer {
+    /// Makes a snapshot of all that was accepted until now. The caller holds `admin`.
+    pub async fn snapshot(self: &Arc<Self>, mut info: SnapInfo) -> DiskResult<SnapInfo> {
+        let (lsn, made) = {
+            let mut state = self.state.lock();
+            state.usable()?;
+            let lsn = self.push_record(&mut state, RecordKind::SnapCreate { snapshot: info.id.0 });
+            info.lsn = lsn;
+            (lsn, Writer::want_snapshot(&mut state, lsn, info))
+        };
+        let durable = self.wait_durable(lsn).await;
+        if let Err(error) = durable {
+            // Whoever asked has an error, so the snapshot must not appear later, when there is room again.
+            self.state.lock().forget_snapshot();
+            return Err(error);
+        }
+        made.await.unwrap_or(Err(DiskError::Closed))
+    }
+
+    /// Refuses new writes from now on; what was accepted can still be flushed.
+    pub fn set_draining(&self, draining: bool) {
+        self.state.lock().draining = draining;
+    }
+}
+
+fn check(state: &State, lba: u64, blocks: u64) -> DiskResult<()> {
+    state.usable()?;
+    let size = state.size_bytes;
+    // The last block of an image may be partly outside of it; a hole may reach to the end of that block.
+    if lba + blocks > size.div_ceil(BLOCK_BYTES) {
+        let (offset, length) = (lba * BLOCK_BYTES, blocks * BLOCK_BYTES);
+        return Err(DiskError::OutOfRange { offset, length, size });
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! Waiting: for room in the buffer, until records are durable, until they are applied.
+
+use std::sync::Arc;
+
+use tokio::sync::{SemaphorePermit, oneshot};
+
+use super::Writer;
+use crate::disk::{DiskError, DiskResult, Lsn};
+
+impl Writer {
+    /// All that was accepted before the call is durable when it completes.
+    pub async fn flush(self: &Arc<Self>) -> DiskResult<()> {
+        let target = {
+            let mut state = self.state.lock();
+            state.flushed_once = true;
+            state.newest()
+        };
+        self.wait_durable(target).await
+    }
+
+    /// Waits until every record up to `lsn` is durable. An append that waits for room in the store is tried again.
+    pub async fn wait_durable(self: &Arc<Self>, lsn: Lsn) -> DiskResult<()> {
+        let receiver = {
+            let mut state = self.state.lock();
+            if let Some(error) = &state.failed {
+                // Also when `lsn` is durable: what a caller wrote after it may be lost, and it must hear of it.
+                return Err(error.clone());
+            }
+            if state.durable >= lsn {
+                // ACK: nothing was accepted that is not durable already.
+                return Ok(());
+            }
+            state.no_space = None;
+            state.wanted = state.wanted.max(lsn);
+            let (sender, receiver) = oneshot::channel();
+            state.durable_waiters.entry(lsn).or_default().push(sender);
+            let appends = self.pump(&mut state);
+            drop(state);
+            self.start(appends);
+            receiver
+        };
+        receiver.await.unwrap_or(Err(DiskError::Closed))
+    }
+
+    /// Waits until every record up to `lsn` is in the map. They must be on their way.
+    pub async fn wait_applied(self: &Arc<Self>, lsn: Lsn) -> DiskResult<()> {
+        let receiver = {
+            let mut state = self.state.lock();
+            if let Some(error) = &state.failed {
+                return Err(error.clone());
+            }
+            if state.applied >= lsn {
+                return Ok(());
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.applied_waiters.entry(lsn).or_default().push(sender);
+            receiver
+        };
+        receiver.await.unwrap_or(Err(DiskError::Closed))
+    }
+
+    /// Waits for room for `blocks` dirty blocks; the permit is to be given to `keep_room` or dropped.
+    pub(super) async fn wait_for_room(self: &Arc<Self>, blocks: u32) -> DiskResult<SemaphorePermit<'_>> {
+        let full = self.no_space.notified();
+        tokio::pin!(full);
+        full.as_mut().enable();
+        let stuck = {
+            let state = self.state.lock();
+            state.no_space.is_some().then(|| state.queue.front().map(|queued| queued.record.lsn)).flatten()
+        };
+        if let Some(lsn) = stuck {
+            // The store had no room. A new write first proves that there is some, and fails with ENOSPC otherwise,
+            // without having been accepted.
+            self.wait_durable(lsn).await?;
+        }
+        if let Ok(permit) = self.room.try_acquire_many(blocks) {
+            return Ok(permit);
+        }
+        let _starving = Starving::new(self);
+        let acquired = tokio::select! {
+            biased;
+            permit = self.room.acquire_many(blocks) => permit.ok(),
+            () = full => {
+                let state = self.state.lock();
+                return Err(state.no_space.clone().or_else(|| state.failed.clone()).unwrap_or(DiskError::Closed));
+            }
+        };
+        match acquired {
+            Some(permit) => Ok(permit),
+            None => Err(self.failure().unwrap_or(DiskError::Closed)),
+        }
+    }
+}
+
+/// While it lives, a writer waits for room, and the open batch is written although it is small.
+struct Starving<'a> {
+    writer: &'a Arc<Writer>,
+}
+
+impl<'a> Starving<'a> {
+    fn new(writer: &'a Arc<Writer>) -> Starving<'a> {
+        let mut state = writer.state.lock();
+        state.starving += 1;
+        let appends = writer.pump(&mut state);
+        drop(state);
+        writer.start(appends);
+        Starving { writer }
+    }
+}
+
+impl Drop for Starving<'_> {
+    fn drop(&mut self) {
+        self.writer.state.lock().starving -= 1;
+    }
+}
