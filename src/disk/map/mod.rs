@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 pub(crate) use region::Region;
 
-use super::pages::{Core, Found, Page, PageKey, Pages, Tree};
-use super::{DiskError, Lba, Loc, Lsn, REGION_BLOCKS, SLOT_UNITS};
+use super::pages::{Core, Found, MapObjects, Page, PageKey, Pages, StoreObjects, Tree};
+use super::{DiskError, DiskNames, Lba, Loc, Lsn, REGION_BLOCKS, SLOT_UNITS, SnapshotRoot};
+use crate::store::Store;
 
 /// Blocks that the map can address: 2^64 bytes.
 pub const MAX_BLOCKS: u64 = REGION_BLOCKS << (8 * Tree::Map.top_level() as u64);
@@ -72,6 +73,26 @@ pub struct ExtentMap {
 impl ExtentMap {
     pub(crate) fn new(pages: Arc<Pages>) -> ExtentMap {
         ExtentMap { pages }
+    }
+
+    /// The map of a snapshot. Reads one page; the rest is loaded when it is needed.
+    pub async fn open_snapshot(
+        store: Arc<dyn Store>,
+        names: DiskNames,
+        snapshot: &SnapshotRoot,
+        limit_bytes: usize,
+    ) -> Result<ExtentMap, DiskError> {
+        ExtentMap::open_on(Arc::new(StoreObjects::new(store, names)), snapshot, limit_bytes).await
+    }
+
+    pub(crate) async fn open_on(
+        objects: Arc<dyn MapObjects>,
+        snapshot: &SnapshotRoot,
+        limit_bytes: usize,
+    ) -> Result<ExtentMap, DiskError> {
+        let pages = Pages::open(objects, limit_bytes, [snapshot.map, None]).await?;
+        pages.lock().used_blocks = snapshot.map.map_or(0, |child| child.count);
+        Ok(ExtentMap { pages })
     }
 
     /// Looks up `blocks` blocks from `lba` on without I/O and appends their runs to `out`, in order and without
