@@ -5,6 +5,7 @@ mod api;
 mod api_tests;
 mod buffer;
 pub mod checkpoint;
+pub mod diff;
 mod error;
 mod head;
 mod header;
@@ -32,6 +33,7 @@ mod writer;
 
 pub use api::{Compared, DiffRun, Disk, DiskResult};
 pub use checkpoint::{Deletable, Frozen, Replay, RootBlob, SnapshotPin, SnapshotRoot};
+pub use diff::{DiffExtent, diff};
 pub use error::DiskError;
 pub use map::{ExtentMap, MapExtent};
 pub use names::{DiskNames, EPOCH_XATTR, MapObjectNumber};

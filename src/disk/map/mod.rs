@@ -75,6 +75,10 @@ impl ExtentMap {
         ExtentMap { pages }
     }
 
+    pub(crate) fn pages(&self) -> &Arc<Pages> {
+        &self.pages
+    }
+
     /// The map of a snapshot. Reads one page; the rest is loaded when it is needed.
     pub async fn open_snapshot(
         store: Arc<dyn Store>,

@@ -65,6 +65,16 @@ pub(crate) struct Pins {
     pins: Vec<Pin>,
 }
 
+impl Pins {
+    fn replace(&mut self, pins: Vec<Pin>) {
+        let old = std::mem::replace(&mut self.pins, pins);
+        if !old.is_empty() {
+            let mut core = self.pages.core.lock();
+            old.into_iter().for_each(|pin| core.cache.unpin(pin));
+        }
+    }
+}
+
 impl Drop for Pins {
     fn drop(&mut self) {
         let mut core = self.pages.core.lock();
@@ -130,41 +140,41 @@ impl Pages {
     /// Makes a page and its ancestors stay in memory, loading what is missing. Where there is no such page, an
     /// empty one is made if `create`, else as much of the path is pinned as there is.
     pub async fn pin(self: &Arc<Self>, key: PageKey, create: bool) -> Result<Pins, DiskError> {
-        let mut pins = Pins { pages: self.clone(), pins: Vec::with_capacity(5) };
-        let mut level = key.tree.top_level();
+        let mut pins = Pins { pages: self.clone(), pins: Vec::new() };
         loop {
-            let at = key.ancestor(level);
-            let missing = {
-                let mut core = self.core.lock();
-                match core.cache.find(at) {
-                    Found::InMemory => None,
-                    Found::Stored(missing, page) => Some((missing, page)),
-                    Found::Nowhere(_) if create => {
-                        core.cache.insert(at, Page::empty(at));
-                        None
-                    }
-                    Found::Nowhere(_) => return Ok(pins),
-                }
-                .or_else(|| {
-                    pins.pins.extend(core.cache.pin(at));
-                    None
-                })
-            };
+            // What was pinned stays so while the next page is loaded.
+            let mut path = Vec::with_capacity(8);
+            let missing = pin_path(&mut self.core.lock().cache, key, create, &mut path);
+            pins.replace(path);
             match missing {
                 Some((missing, page)) => self.load(missing, page).await?,
-                None if level == key.level => return Ok(pins),
-                None => level -= 1,
+                None => return Ok(pins),
             }
         }
     }
 
-    /// Pins many pages, loading several at once.
+    /// Pins many pages, loading several at once. Only for the task that also freezes.
     pub async fn pin_all(
         self: &Arc<Self>,
         keys: impl IntoIterator<Item = PageKey>,
         create: bool,
     ) -> Result<Vec<Pins>, DiskError> {
-        all(keys.into_iter().map(|key| self.pin(key, create)), LOADS_AT_ONCE).await
+        let mut ready = Pins { pages: self.clone(), pins: Vec::new() };
+        let mut missing = Vec::new();
+        {
+            let mut core = self.core.lock();
+            for key in keys {
+                if core.cache.is_changed(key) {
+                    // Its ancestors are changed too, and stay until the next freeze.
+                    ready.pins.extend(core.cache.pin(key));
+                } else if pin_path(&mut core.cache, key, create, &mut ready.pins).is_some() {
+                    missing.push(key);
+                }
+            }
+        }
+        let mut pins = all(missing.into_iter().map(|key| self.pin(key, create)), LOADS_AT_ONCE).await?;
+        pins.push(ready);
+        Ok(pins)
     }
 
     /// Brings a stored page into memory, unless someone else did or its parent names another one by now.
@@ -186,6 +196,26 @@ impl Pages {
         }
         Ok(())
     }
+}
+
+/// Pins what is in memory of the path from the top to `key`; returns the first page that must be loaded.
+fn pin_path(
+    cache: &mut Cache,
+    key: PageKey,
+    create: bool,
+    pins: &mut Vec<Pin>,
+) -> Option<(PageKey, PageRef)> {
+    for level in (key.level..=key.tree.top_level()).rev() {
+        let at = key.ancestor(level);
+        match cache.find(at) {
+            Found::InMemory => {}
+            Found::Stored(missing, page) => return Some((missing, page)),
+            Found::Nowhere(_) if create => cache.insert(at, Page::empty(at)),
+            Found::Nowhere(_) => return None,
+        }
+        pins.extend(cache.pin(at));
+    }
+    None
 }
 
 /// Reads and checks a stored page.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{DiskState, GcMove, RecordAt};
 use crate::disk::checkpoint::{Frozen, Replay, RootBlob, SnapshotPin, SnapshotRoot};
+use crate::disk::diff::{DiffExtent, diff};
 use crate::disk::map::ExtentMap;
 use crate::disk::names::MapObjectNumber;
 use crate::disk::pages::memory::MemoryObjects;
@@ -368,6 +369,7 @@ impl World {
             let map = ExtentMap::open_on(self.objects.clone(), &snapshot.root, LIMIT).await.unwrap();
             Self::check_map(&map, &snapshot.model).await;
         }
+        self.check_diffs().await;
         while self.state.reap(10).await.unwrap() {}
         let live = self.model.segments();
         let mut total = 0;
@@ -379,6 +381,41 @@ impl World {
         }
         assert_eq!(self.state.totals().live, total);
         assert_eq!(self.state.used_bytes(), total * BLOCK_BYTES);
+    }
+
+    /// From nothing and from each snapshot to the head and to the snapshot after it.
+    async fn check_diffs(&self) {
+        let head = self.state.map();
+        let mut maps: Vec<(ExtentMap, &Model)> = Vec::new();
+        for snapshot in &self.snapshots {
+            let map = ExtentMap::open_on(self.objects.clone(), &snapshot.root, LIMIT).await.unwrap();
+            maps.push((map, &snapshot.model));
+        }
+        maps.push((head, &self.model));
+        let empty = Model::default();
+        for (i, (to, newer)) in maps.iter().enumerate() {
+            for from in [None, i.checked_sub(1), Some(0)] {
+                let from = from.map(|i| &maps[i]);
+                let older = from.map_or(&empty, |from| from.1);
+                // An odd range, to cut runs at both ends.
+                let (first, end) = (5, BLOCKS - 7);
+                let found = diff(from.map(|from| &from.0), to, Lba(first), end - first).await.unwrap();
+                let mut expected: Vec<DiffExtent> = Vec::new();
+                let lbas: BTreeSet<u64> = older.map.keys().chain(newer.map.keys()).copied().collect();
+                for &lba in lbas.range(first..end) {
+                    if older.map.get(&lba) != newer.map.get(&lba) {
+                        let exists = newer.map.contains_key(&lba);
+                        match expected.last_mut() {
+                            Some(last) if last.exists == exists && last.lba.0 + last.blocks == lba => {
+                                last.blocks += 1
+                            }
+                            _ => expected.push(DiffExtent { lba: Lba(lba), blocks: 1, exists }),
+                        }
+                    }
+                }
+                assert_eq!(found, expected);
+            }
+        }
     }
 
     fn check_memory(&self) {
