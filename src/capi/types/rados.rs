@@ -4,10 +4,10 @@
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
-pub const CEPH_OSD_TMAP_HDR: c_int = b'h' as c_int;
-pub const CEPH_OSD_TMAP_SET: c_int = b's' as c_int;
-pub const CEPH_OSD_TMAP_CREATE: c_int = b'c' as c_int;
-pub const CEPH_OSD_TMAP_RM: c_int = b'r' as c_int;
+pub const CEPH_OSD_TMAP_HDR: c_int = 0x68;
+pub const CEPH_OSD_TMAP_SET: c_int = 0x73;
+pub const CEPH_OSD_TMAP_CREATE: c_int = 0x63;
+pub const CEPH_OSD_TMAP_RM: c_int = 0x72;
 pub const LIBRADOS_VER_MAJOR: c_int = 3;
 pub const LIBRADOS_VER_MINOR: c_int = 0;
 pub const LIBRADOS_VER_EXTRA: c_int = 0;
