@@ -79,7 +79,7 @@ static T_UNUSED long long t_must(const char *call, long long r, int line)
 /* Names that only this run uses; one lives until a thousand more were made. */
 static T_UNUSED const char *name(const char *base)
 {
-	static char ring[1000][200];
+	static char ring[1000][300];
 	static int next;
 	char *out = ring[next++ % 1000];
 	snprintf(out, sizeof ring[0], "%s%s", base, t_suffix);
@@ -89,7 +89,7 @@ static T_UNUSED const char *name(const char *base)
 /* The name without this run's suffix. */
 static T_UNUSED const char *unname(const char *full)
 {
-	static char ring[8][200];
+	static char ring[8][4200];
 	static int next;
 	char *out = ring[next++ % 8];
 	snprintf(out, sizeof ring[0], "%s", full ? full : "(null)");
