@@ -84,6 +84,28 @@ pub unsafe fn strings<'a>(p: *const *const c_char, len: usize) -> Result<Vec<&'a
     unsafe { slice(p, len)?.iter().map(|&s| bytes(s)).collect() }
 }
 
+/// An array of inputs, each of its own length.
+///
+/// # Safety
+/// `p` and `lens` are null or readable for `len` elements, each pair of them as for [`data`].
+pub unsafe fn datas<'a>(
+    p: *const *const c_char,
+    lens: *const usize,
+    len: usize,
+) -> Result<Vec<&'a [u8]>, Errno> {
+    // SAFETY: the caller's promise, for the arrays and for each input.
+    unsafe { slice(p, len)?.iter().zip(slice(lens, len)?).map(|(&p, &len)| data(p, len)).collect() }
+}
+
+/// The bytes of a C string, none if it is absent.
+///
+/// # Safety
+/// As for [`cstr`].
+pub unsafe fn opt_bytes<'a>(s: *const c_char) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    unsafe { opt_cstr(s) }.map_or(&[], CStr::to_bytes)
+}
+
 fn fits<T>(len: usize) -> bool {
     len.checked_mul(size_of::<T>()).is_some_and(|size| isize::try_from(size).is_ok())
 }
@@ -120,6 +142,15 @@ pub unsafe fn read<T: Copy>(p: *const T) -> Result<T, Errno> {
     }
     // SAFETY: not null, aligned, readable by the caller's promise.
     Ok(unsafe { p.read() })
+}
+
+/// Reads an input that may be absent.
+///
+/// # Safety
+/// As for [`read`].
+pub unsafe fn opt_read<T: Copy>(p: *const T) -> Option<T> {
+    // SAFETY: the caller's promise.
+    unsafe { read(p) }.ok()
 }
 
 /// The number that C passed for an enum; it may be none of the enum's values.
@@ -292,6 +323,32 @@ pub struct Cookie(pub *mut c_void);
 unsafe impl Send for Cookie {}
 // SAFETY: as above.
 unsafe impl Sync for Cookie {}
+
+/// An out-parameter that is written after the call that named it, when its request completes.
+#[derive(Debug)]
+pub struct Later<T>(*mut T);
+
+// SAFETY: the place belongs to the request until it completes; nothing else of ours holds it.
+unsafe impl<T: Send> Send for Later<T> {}
+
+impl<T> Later<T> {
+    /// Null, or a place that is not for a `T`: nobody wants the value.
+    ///
+    /// # Safety
+    /// `p` is null or writable for one `T` until the request completes, and C does not touch it meanwhile.
+    pub unsafe fn new(p: *mut T) -> Later<T> {
+        Later(p)
+    }
+
+    pub fn is_wanted(&self) -> bool {
+        !self.0.is_null()
+    }
+
+    pub fn set(&self, value: T) {
+        // SAFETY: null is checked; writable by `new`'s promise.
+        unsafe { opt_out(self.0, value) }
+    }
+}
 
 /// A buffer from malloc that C frees (`free`, `rados_buffer_free`, the `_cleanup` functions). Null only for want of memory.
 pub fn malloc_bytes(from: &[u8]) -> Result<*mut c_char, Errno> {

@@ -100,6 +100,26 @@ pub unsafe fn release<T: Handle>(raw: *mut c_void) -> Result<Shared<T>, Errno> {
     Ok(shared)
 }
 
+/// Takes C's count back, but the handle stays valid for as long as others share the value: a completion may be
+/// released before its callback gets the same handle.
+///
+/// # Safety
+/// As for [`release`], but for uses while something else is known to share it.
+pub unsafe fn release_shared<T: Handle>(raw: *mut c_void) -> Result<Shared<T>, Errno> {
+    let tagged = check::<T>(raw)?;
+    // SAFETY: as in `release`.
+    let shared = unsafe { Arc::from_raw(tagged) };
+    if Arc::strong_count(&shared) == 1 {
+        shared.tag.store(0, Ordering::Relaxed);
+    }
+    Ok(shared)
+}
+
+/// The handle that C knows a shared value by.
+pub fn raw<T: Handle>(shared: &Shared<T>) -> *mut c_void {
+    Arc::as_ptr(shared).cast_mut().cast()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! Op lists under construction, each op with what is to be done with its answer.
 
+use crate::errno::Errno;
 use crate::store::{Op, OpResult};
 
 /// Receives one op's answer when the list was run; writes it to where the caller asked for it.
@@ -10,6 +11,8 @@ pub type Sink = Box<dyn FnOnce(&OpResult) + Send>;
 pub struct OpList {
     pub ops: Vec<(Op, u32)>,
     pub sinks: Sinks,
+    /// An op could not be added, and there was no way to say so: running the list fails with this.
+    refused: Option<Errno>,
 }
 
 /// The sinks of a list, one for each op.
@@ -38,21 +41,18 @@ impl OpList {
         }
     }
 
+    pub fn refuse(&mut self, errno: Errno) {
+        self.refused.get_or_insert(errno);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
     }
 
-    /// The list's contents; the list is empty afterwards.
-    pub fn take(&mut self) -> OpList {
-        std::mem::take(self)
-    }
-}
-
-impl From<Op> for OpList {
-    fn from(op: Op) -> OpList {
-        let mut list = OpList::default();
-        list.push(op);
-        list
+    /// The list's contents, to be run; the list is empty afterwards.
+    pub fn take(&mut self) -> Result<OpList, Errno> {
+        let list = std::mem::take(self);
+        list.refused.map_or(Ok(list), Err)
     }
 }
 

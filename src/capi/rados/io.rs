@@ -1,5 +1,10 @@
 //! Synchronous object I/O.
 
+use crate::store::Op;
+use crate::errno::Errno;
+use crate::capi::arg::{self, OutBuf};
+use super::requests::{checksum, exec, exec_result, stat_of, write_same};
+use super::handles::{copy_out, ioctx, payload, read, write};
 use crate::capi::types::{rados_checksum_type_t, rados_ioctx_t};
 use libc::time_t;
 use std::ffi::{c_char, c_int};
@@ -13,7 +18,11 @@ pub unsafe extern "C" fn rados_write(
     len: usize,
     off: u64,
 ) -> c_int {
-    stub!("rados_write")
+    entry!("rados_write", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
+write(io, oid, Op::Write { offset: off, data: payload(data)? })
+})
 }
 
 #[unsafe(no_mangle)]
@@ -23,7 +32,11 @@ pub unsafe extern "C" fn rados_write_full(
     buf: *const c_char,
     len: usize,
 ) -> c_int {
-    stub!("rados_write_full")
+    entry!("rados_write_full", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
+write(io, oid, Op::WriteFull { data: payload(data)? })
+})
 }
 
 #[unsafe(no_mangle)]
@@ -35,7 +48,11 @@ pub unsafe extern "C" fn rados_writesame(
     write_len: usize,
     off: u64,
 ) -> c_int {
-    stub!("rados_writesame")
+    entry!("rados_writesame", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, data_len)?) };
+write(io, oid, write_same(data, write_len, off)?)
+})
 }
 
 #[unsafe(no_mangle)]
@@ -45,7 +62,11 @@ pub unsafe extern "C" fn rados_append(
     buf: *const c_char,
     len: usize,
 ) -> c_int {
-    stub!("rados_append")
+    entry!("rados_append", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
+write(io, oid, Op::Append { data: payload(data)? })
+})
 }
 
 #[unsafe(no_mangle)]
@@ -56,7 +77,15 @@ pub unsafe extern "C" fn rados_read(
     len: usize,
     off: u64,
 ) -> c_int {
-    stub!("rados_read")
+    entry!("rados_read", {
+if len > i32::MAX as usize {
+    return Err(Errno::EDOM);
+}
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, buf) = unsafe { (ioctx(io)?, arg::text(oid)?, OutBuf::new(buf, len)?) };
+let (_, out) = read(io, oid, Op::Read { offset: off, length: len as u64 })?;
+copy_out(buf, &out)
+})
 }
 
 #[unsafe(no_mangle)]
@@ -72,17 +101,33 @@ pub unsafe extern "C" fn rados_checksum(
     pchecksum: *mut c_char,
     checksum_len: usize,
 ) -> c_int {
-    stub!("rados_checksum")
+    entry!("rados_checksum", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, init, out) = unsafe {
+    let init = arg::data(init_value, init_value_len)?;
+    (ioctx(io)?, arg::text(oid)?, init, OutBuf::new(pchecksum, checksum_len)?)
+};
+let (_, sums) = read(io, oid, checksum(arg::enum_value(typ), init, off, len, chunk_size)?)?;
+copy_out(out, &sums).map(drop)
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_remove(io: rados_ioctx_t, oid: *const c_char) -> c_int {
-    stub!("rados_remove")
+    entry!("rados_remove", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
+write(io, oid, Op::Remove)
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_trunc(io: rados_ioctx_t, oid: *const c_char, size: u64) -> c_int {
-    stub!("rados_trunc")
+    entry!("rados_trunc", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
+write(io, oid, Op::Truncate { size })
+})
 }
 
 #[unsafe(no_mangle)]
@@ -93,7 +138,11 @@ pub unsafe extern "C" fn rados_cmpext(
     cmp_len: usize,
     off: u64,
 ) -> c_int {
-    stub!("rados_cmpext")
+    entry!("rados_cmpext", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(o)?, arg::data(cmp_buf, cmp_len)?) };
+Ok(read(io, oid, Op::CmpExt { offset: off, data: payload(data)? })?.0)
+})
 }
 
 #[unsafe(no_mangle)]
@@ -103,7 +152,18 @@ pub unsafe extern "C" fn rados_stat(
     psize: *mut u64,
     pmtime: *mut time_t,
 ) -> c_int {
-    stub!("rados_stat")
+    entry!("rados_stat", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
+let (result, out) = read(io, oid, Op::Stat)?;
+let (size, mtime) = stat_of(&out)?;
+// SAFETY: the contract that the header gives these arguments.
+unsafe {
+    arg::opt_out(psize, size);
+    arg::opt_out(pmtime, mtime);
+}
+Ok(result)
+})
 }
 
 #[unsafe(no_mangle)]
@@ -117,7 +177,15 @@ pub unsafe extern "C" fn rados_exec(
     buf: *mut c_char,
     out_len: usize,
 ) -> c_int {
-    stub!("rados_exec")
+    entry!("rados_exec", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, op, out) = unsafe {
+    let input = arg::data(in_buf, in_len)?;
+    (ioctx(io)?, arg::text(oid)?, exec(arg::text(cls)?, arg::text(method)?, input)?, OutBuf::new(buf, out_len)?)
+};
+let (result, answer) = read(io, oid, op)?;
+exec_result(result, out, &answer)
+})
 }
 
 #[unsafe(no_mangle)]
@@ -127,7 +195,11 @@ pub unsafe extern "C" fn rados_set_alloc_hint(
     expected_object_size: u64,
     expected_write_size: u64,
 ) -> c_int {
-    stub!("rados_set_alloc_hint")
+    entry!("rados_set_alloc_hint", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
+write(io, oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags: 0 })
+})
 }
 
 #[unsafe(no_mangle)]
@@ -138,5 +210,9 @@ pub unsafe extern "C" fn rados_set_alloc_hint2(
     expected_write_size: u64,
     flags: u32,
 ) -> c_int {
-    stub!("rados_set_alloc_hint2")
+    entry!("rados_set_alloc_hint2", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
+write(io, oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags })
+})
 }

@@ -1,5 +1,11 @@
 //! I/O contexts: creation, namespace, locator, flags.
 
+use crate::store::PoolId;
+use crate::client::IoCtx;
+use crate::capi::handle;
+use crate::capi::arg::{self, OutBuf};
+use super::handles::{ClusterHandle, IoCtxHandle, ioctx};
+use std::sync::Arc;
 use crate::capi::types::{rados_config_t, rados_ioctx_t, rados_t};
 use std::ffi::{c_char, c_int, c_uint};
 
@@ -9,7 +15,13 @@ pub unsafe extern "C" fn rados_ioctx_create(
     pool_name: *const c_char,
     ioctx: *mut rados_ioctx_t,
 ) -> c_int {
-    stub!("rados_ioctx_create")
+    entry!("rados_ioctx_create", {
+// SAFETY: the contract that the header gives these arguments.
+let (cluster, pool) = unsafe { (handle::shared::<ClusterHandle>(cluster)?, arg::text(pool_name)?) };
+let io = Arc::new(IoCtx::open(cluster.0.session()?, pool)?);
+// SAFETY: the contract that the header gives these arguments.
+unsafe { arg::out(ioctx, handle::create(IoCtxHandle { io, cluster })) }
+})
 }
 
 #[unsafe(no_mangle)]
@@ -18,27 +30,47 @@ pub unsafe extern "C" fn rados_ioctx_create2(
     pool_id: i64,
     ioctx: *mut rados_ioctx_t,
 ) -> c_int {
-    stub!("rados_ioctx_create2")
+    entry!("rados_ioctx_create2", {
+// SAFETY: the contract that the header gives these arguments.
+let cluster = unsafe { handle::shared::<ClusterHandle>(cluster)? };
+let io = Arc::new(IoCtx::open_id(cluster.0.session()?, PoolId(pool_id))?);
+// SAFETY: the contract that the header gives these arguments.
+unsafe { arg::out(ioctx, handle::create(IoCtxHandle { io, cluster })) }
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_ioctx_destroy(io: rados_ioctx_t) {
-    stub!("rados_ioctx_destroy")
+    entry!("rados_ioctx_destroy", {
+// SAFETY: the contract that the header gives these arguments.
+unsafe { handle::release_shared::<IoCtxHandle>(io) }.map(drop)
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_ioctx_cct(io: rados_ioctx_t) -> rados_config_t {
-    stub!("rados_ioctx_cct")
+    entry!("rados_ioctx_cct", {
+// SAFETY: the contract that the header gives these arguments.
+let io = unsafe { handle::borrow::<IoCtxHandle>(io)? };
+Ok(handle::raw(io.cluster.0.context()))
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_ioctx_get_cluster(io: rados_ioctx_t) -> rados_t {
-    stub!("rados_ioctx_get_cluster")
+    entry!("rados_ioctx_get_cluster", {
+// SAFETY: the contract that the header gives these arguments.
+let io = unsafe { handle::borrow::<IoCtxHandle>(io)? };
+Ok(handle::raw(&io.cluster))
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_ioctx_get_id(io: rados_ioctx_t) -> i64 {
-    stub!("rados_ioctx_get_id")
+    entry!("rados_ioctx_get_id", {
+// SAFETY: the contract that the header gives these arguments.
+Ok(unsafe { ioctx(io)? }.pool().0)
+})
 }
 
 #[unsafe(no_mangle)]
@@ -47,17 +79,34 @@ pub unsafe extern "C" fn rados_ioctx_get_pool_name(
     buf: *mut c_char,
     maxlen: c_uint,
 ) -> c_int {
-    stub!("rados_ioctx_get_pool_name")
+    entry!("rados_ioctx_get_pool_name", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, mut buf) = unsafe { (ioctx(io)?, OutBuf::new(buf, maxlen as usize)?) };
+let session = io.session();
+let name = session.wait(session.store().pool_name(io.pool()))?;
+buf.write_cstr(name.as_bytes())?;
+Ok(name.len())
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_ioctx_locator_set_key(io: rados_ioctx_t, key: *const c_char) {
-    stub!("rados_ioctx_locator_set_key")
+    entry!("rados_ioctx_locator_set_key", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, key) = unsafe { (ioctx(io)?, arg::opt_text(key)?) };
+io.set_key(key.unwrap_or(""));
+Ok(())
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_ioctx_set_namespace(io: rados_ioctx_t, nspace: *const c_char) {
-    stub!("rados_ioctx_set_namespace")
+    entry!("rados_ioctx_set_namespace", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, namespace) = unsafe { (ioctx(io)?, arg::opt_text(nspace)?) };
+io.set_namespace(namespace.unwrap_or(""));
+Ok(())
+})
 }
 
 #[unsafe(no_mangle)]
@@ -66,30 +115,55 @@ pub unsafe extern "C" fn rados_ioctx_get_namespace(
     buf: *mut c_char,
     maxlen: c_uint,
 ) -> c_int {
-    stub!("rados_ioctx_get_namespace")
+    entry!("rados_ioctx_get_namespace", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, mut buf) = unsafe { (ioctx(io)?, OutBuf::new(buf, maxlen as usize)?) };
+let namespace = io.namespace();
+buf.write_cstr(namespace.as_bytes())?;
+Ok(namespace.len())
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_get_last_version(io: rados_ioctx_t) -> u64 {
-    stub!("rados_get_last_version")
+    entry!("rados_get_last_version", {
+// SAFETY: the contract that the header gives these arguments.
+Ok(unsafe { ioctx(io)? }.last_version())
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_set_osdmap_full_try(io: rados_ioctx_t) {
-    stub!("rados_set_osdmap_full_try")
+    entry!("rados_set_osdmap_full_try", {
+// SAFETY: the contract that the header gives these arguments.
+unsafe { ioctx(io)? }.set_full_try(true);
+Ok(())
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_unset_osdmap_full_try(io: rados_ioctx_t) {
-    stub!("rados_unset_osdmap_full_try")
+    entry!("rados_unset_osdmap_full_try", {
+// SAFETY: the contract that the header gives these arguments.
+unsafe { ioctx(io)? }.set_full_try(false);
+Ok(())
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_set_pool_full_try(io: rados_ioctx_t) {
-    stub!("rados_set_pool_full_try")
+    entry!("rados_set_pool_full_try", {
+// SAFETY: the contract that the header gives these arguments.
+unsafe { ioctx(io)? }.set_full_try(true);
+Ok(())
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_unset_pool_full_try(io: rados_ioctx_t) {
-    stub!("rados_unset_pool_full_try")
+    entry!("rados_unset_pool_full_try", {
+// SAFETY: the contract that the header gives these arguments.
+unsafe { ioctx(io)? }.set_full_try(false);
+Ok(())
+})
 }

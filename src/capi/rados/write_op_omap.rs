@@ -1,5 +1,11 @@
 //! The omap steps of write operations.
 
+use bytes::Bytes;
+use crate::store::Op;
+use crate::capi::handle;
+use crate::capi::arg::{self, Later};
+use super::oplist::{add, add_with, omap_cmp, omap_set, owned};
+use super::handles::{WriteOp};
 use crate::capi::types::rados_write_op_t;
 use std::ffi::{c_char, c_int};
 
@@ -12,7 +18,13 @@ pub unsafe extern "C" fn rados_write_op_omap_cmp(
     val_len: usize,
     prval: *mut c_int,
 ) {
-    stub!("rados_write_op_omap_cmp")
+    entry!("rados_write_op_omap_cmp", {
+// SAFETY: the contract that the header gives these arguments.
+let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+// SAFETY: the contract that the header gives these arguments.
+let (key, value, prval) = unsafe { (arg::bytes(key), arg::data(val, val_len), Later::new(prval)) };
+add_with(&op.0, || omap_cmp(key?, comparison_operator, value?), move |result| prval.set(result.rval))
+})
 }
 
 #[unsafe(no_mangle)]
@@ -25,7 +37,14 @@ pub unsafe extern "C" fn rados_write_op_omap_cmp2(
     val_len: usize,
     prval: *mut c_int,
 ) {
-    stub!("rados_write_op_omap_cmp2")
+    entry!("rados_write_op_omap_cmp2", {
+// SAFETY: the contract that the header gives these arguments.
+let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+// SAFETY: the contract that the header gives these arguments.
+let (key, value, prval) =
+    unsafe { (arg::data(key, key_len), arg::data(val, val_len), Later::new(prval)) };
+add_with(&op.0, || omap_cmp(key?, comparison_operator, value?), move |result| prval.set(result.rval))
+})
 }
 
 #[unsafe(no_mangle)]
@@ -36,7 +55,15 @@ pub unsafe extern "C" fn rados_write_op_omap_set(
     lens: *const usize,
     num: usize,
 ) {
-    stub!("rados_write_op_omap_set")
+    entry!("rados_write_op_omap_set", {
+// SAFETY: the contract that the header gives these arguments.
+let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+add(&op.0, || {
+    // SAFETY: the contract that the header gives these arguments.
+    let (keys, values) = unsafe { (arg::strings(keys, num)?, arg::datas(vals, lens, num)?) };
+    omap_set(&keys, &values)
+})
+})
 }
 
 #[unsafe(no_mangle)]
@@ -48,7 +75,15 @@ pub unsafe extern "C" fn rados_write_op_omap_set2(
     val_lens: *const usize,
     num: usize,
 ) {
-    stub!("rados_write_op_omap_set2")
+    entry!("rados_write_op_omap_set2", {
+// SAFETY: the contract that the header gives these arguments.
+let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+add(&op.0, || {
+    // SAFETY: the contract that the header gives these arguments.
+    let (keys, values) = unsafe { (arg::datas(keys, key_lens, num)?, arg::datas(vals, val_lens, num)?) };
+    omap_set(&keys, &values)
+})
+})
 }
 
 #[unsafe(no_mangle)]
@@ -57,7 +92,15 @@ pub unsafe extern "C" fn rados_write_op_omap_rm_keys(
     keys: *const *const c_char,
     keys_len: usize,
 ) {
-    stub!("rados_write_op_omap_rm_keys")
+    entry!("rados_write_op_omap_rm_keys", {
+// SAFETY: the contract that the header gives these arguments.
+let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+add(&op.0, || {
+// SAFETY: the contract that the header gives these arguments.
+let keys = unsafe { arg::strings(keys, keys_len)? };
+Ok(Op::OmapRmKeys { keys: owned(&keys) })
+})
+})
 }
 
 #[unsafe(no_mangle)]
@@ -67,7 +110,15 @@ pub unsafe extern "C" fn rados_write_op_omap_rm_keys2(
     key_lens: *const usize,
     keys_len: usize,
 ) {
-    stub!("rados_write_op_omap_rm_keys2")
+    entry!("rados_write_op_omap_rm_keys2", {
+// SAFETY: the contract that the header gives these arguments.
+let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+add(&op.0, || {
+// SAFETY: the contract that the header gives these arguments.
+let keys = unsafe { arg::datas(keys, key_lens, keys_len)? };
+Ok(Op::OmapRmKeys { keys: owned(&keys) })
+})
+})
 }
 
 #[unsafe(no_mangle)]
@@ -78,10 +129,22 @@ pub unsafe extern "C" fn rados_write_op_omap_rm_range2(
     key_end: *const c_char,
     key_end_len: usize,
 ) {
-    stub!("rados_write_op_omap_rm_range2")
+    entry!("rados_write_op_omap_rm_range2", {
+// SAFETY: the contract that the header gives these arguments.
+let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+add(&op.0, || {
+    // SAFETY: the contract that the header gives these arguments.
+    let (begin, end) = unsafe { (arg::data(key_begin, key_begin_len)?, arg::data(key_end, key_end_len)?) };
+    Ok(Op::OmapRmRange { begin: Bytes::copy_from_slice(begin), end: Bytes::copy_from_slice(end) })
+})
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_write_op_omap_clear(write_op: rados_write_op_t) {
-    stub!("rados_write_op_omap_clear")
+    entry!("rados_write_op_omap_clear", {
+// SAFETY: the contract that the header gives these arguments.
+let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+add(&op.0, || Ok(Op::OmapClear))
+})
 }

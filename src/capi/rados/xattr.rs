@@ -1,5 +1,11 @@
 //! Extended attributes of objects and their iterator.
 
+use crate::store::Op;
+use crate::capi::handle;
+use crate::capi::arg::{self, Later, OutBuf};
+use super::iters::XattrIter;
+use super::handles::{copy_out, ioctx, payload, read, start_read, start_write, write};
+use super::handles::completion as completion_of;
 use crate::capi::types::{rados_completion_t, rados_ioctx_t, rados_xattrs_iter_t};
 use std::ffi::{c_char, c_int};
 
@@ -11,7 +17,13 @@ pub unsafe extern "C" fn rados_getxattr(
     buf: *mut c_char,
     len: usize,
 ) -> c_int {
-    stub!("rados_getxattr")
+    entry!("rados_getxattr", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, name, buf) =
+    unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, OutBuf::new(buf, len)?) };
+let (_, out) = read(io, oid, Op::GetXattr { name: name.to_owned() })?;
+copy_out(buf, &out)
+})
 }
 
 #[unsafe(no_mangle)]
@@ -22,12 +34,21 @@ pub unsafe extern "C" fn rados_setxattr(
     buf: *const c_char,
     len: usize,
 ) -> c_int {
-    stub!("rados_setxattr")
+    entry!("rados_setxattr", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, name, value) =
+    unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, arg::data(buf, len)?) };
+write(io, oid, Op::SetXattr { name: name.to_owned(), value: payload(value)? })
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_rmxattr(io: rados_ioctx_t, o: *const c_char, name: *const c_char) -> c_int {
-    stub!("rados_rmxattr")
+    entry!("rados_rmxattr", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, name) = unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?) };
+write(io, oid, Op::RmXattr { name: name.to_owned() })
+})
 }
 
 #[unsafe(no_mangle)]
@@ -36,7 +57,14 @@ pub unsafe extern "C" fn rados_getxattrs(
     oid: *const c_char,
     iter: *mut rados_xattrs_iter_t,
 ) -> c_int {
-    stub!("rados_getxattrs")
+    entry!("rados_getxattrs", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
+let (result, out) = read(io, oid, Op::GetXattrs)?;
+// SAFETY: the contract that the header gives these arguments.
+unsafe { arg::out(iter, handle::create(XattrIter::new(&out)))? };
+Ok(result)
+})
 }
 
 #[unsafe(no_mangle)]
@@ -46,12 +74,25 @@ pub unsafe extern "C" fn rados_getxattrs_next(
     val: *mut *const c_char,
     len: *mut usize,
 ) -> c_int {
-    stub!("rados_getxattrs_next")
+    entry!("rados_getxattrs_next", {
+// SAFETY: the contract that the header gives these arguments.
+let it = unsafe { handle::borrow::<XattrIter>(iter)? };
+let step = it.step();
+// SAFETY: the contract that the header gives these arguments.
+unsafe {
+    arg::out(name, step.key.cast_const())?;
+    arg::out(val, step.value.cast_const())?;
+    arg::out(len, step.value_len)
+}
+})
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_getxattrs_end(iter: rados_xattrs_iter_t) {
-    stub!("rados_getxattrs_end")
+    entry!("rados_getxattrs_end", {
+// SAFETY: the contract that the header gives these arguments.
+unsafe { handle::release::<XattrIter>(iter) }.map(drop)
+})
 }
 
 #[unsafe(no_mangle)]
@@ -63,7 +104,16 @@ pub unsafe extern "C" fn rados_aio_getxattr(
     buf: *mut c_char,
     len: usize,
 ) -> c_int {
-    stub!("rados_aio_getxattr")
+    entry!("rados_aio_getxattr", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, done, name, buf) = unsafe {
+    (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?, OutBuf::new(buf, len)?)
+};
+start_read(io, done, oid, Op::GetXattr { name: name.to_owned() }, |out, _| {
+    copy_out(buf, &out).map(|len| len as i64)
+});
+Ok(())
+})
 }
 
 #[unsafe(no_mangle)]
@@ -75,7 +125,13 @@ pub unsafe extern "C" fn rados_aio_setxattr(
     buf: *const c_char,
     len: usize,
 ) -> c_int {
-    stub!("rados_aio_setxattr")
+    entry!("rados_aio_setxattr", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, done, name, value) = unsafe {
+    (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?, arg::data(buf, len)?)
+};
+start_write(io, done, oid, Op::SetXattr { name: name.to_owned(), value: payload(value)? })
+})
 }
 
 #[unsafe(no_mangle)]
@@ -85,7 +141,12 @@ pub unsafe extern "C" fn rados_aio_rmxattr(
     completion: rados_completion_t,
     name: *const c_char,
 ) -> c_int {
-    stub!("rados_aio_rmxattr")
+    entry!("rados_aio_rmxattr", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, done, name) =
+    unsafe { (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?) };
+start_write(io, done, oid, Op::RmXattr { name: name.to_owned() })
+})
 }
 
 #[unsafe(no_mangle)]
@@ -95,5 +156,14 @@ pub unsafe extern "C" fn rados_aio_getxattrs(
     completion: rados_completion_t,
     iter: *mut rados_xattrs_iter_t,
 ) -> c_int {
-    stub!("rados_aio_getxattrs")
+    entry!("rados_aio_getxattrs", {
+// SAFETY: the contract that the header gives these arguments.
+let (io, oid, done, at) =
+    unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?, Later::new(iter)) };
+start_read(io, done, oid, Op::GetXattrs, move |out, result| {
+    at.set(handle::create(XattrIter::new(&out)));
+    Ok(result)
+});
+Ok(())
+})
 }
