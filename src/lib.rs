@@ -1,12 +1,16 @@
 //! logrbd: librados and librbd in Rust, with a log-structured virtual disk behind the RBD API.
 //!
 //! Rooms, top to bottom; a room uses only rooms below it: `capi` (the C functions), `image` (rbd semantics),
-//! `disk` (the log-structured disk), `store` (RADOS object semantics). See docs/design.md.
+//! `disk` (the log-structured disk), `client` (handles and completions), `store` (RADOS object semantics). See docs/design.md.
 
 pub mod capi;
+pub mod client;
 pub mod conf;
 pub mod disk;
 pub mod env;
 pub mod errno;
+pub mod finisher;
 pub mod image;
+mod log;
+pub mod runtime;
 pub mod store;

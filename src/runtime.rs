@@ -49,9 +49,13 @@ pub fn start(threads: usize) -> Result<Handle, StartError> {
 
 /// Runs `future` to its end on the calling thread, which sleeps on a condvar in between.
 ///
-/// The runtime's threads are not occupied and need not be reached by the caller's, so any thread may call this: one
-/// of the application's, a finisher's inside a callback, or (though it should not) one of the runtime's own.
+/// No thread of the runtime is occupied by it, so any thread may call this: one of the application's, a finisher's
+/// inside a callback, or (though it should not) one of the runtime's own, which hands its work to another one first.
 pub fn block_on<F: Future>(runtime: &Handle, future: F) -> F::Output {
+    tokio::task::block_in_place(|| wait(runtime, future))
+}
+
+fn wait<F: Future>(runtime: &Handle, future: F) -> F::Output {
     let _context = runtime.enter();
     let mut future = pin!(future);
     let parker = Arc::new(Parker::default());

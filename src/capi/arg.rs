@@ -132,6 +132,22 @@ pub unsafe fn opt_out<T>(p: *mut T, value: T) {
     let _ = unsafe { out(p, value) };
 }
 
+/// Writes to the first elements of an array of C's.
+///
+/// # Safety
+/// `p` is null or writable for as many elements as `values` has.
+pub unsafe fn out_slice<T: Copy>(p: *mut T, values: &[T]) -> Result<(), Errno> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    if p.is_null() || !p.is_aligned() {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: not null, aligned, writable by the caller's promise; `values` is ours, so they do not overlap.
+    unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), p, values.len()) };
+    Ok(())
+}
+
 /// Reads a required in/out parameter, such as the length of a buffer.
 ///
 /// # Safety
@@ -329,9 +345,9 @@ unsafe impl Sync for Cookie {}
 pub struct Later<T>(*mut T);
 
 // SAFETY: the place belongs to the request until it completes; nothing else of ours holds it.
-unsafe impl<T: Send> Send for Later<T> {}
+unsafe impl<T: Copy> Send for Later<T> {}
 
-impl<T> Later<T> {
+impl<T: Copy> Later<T> {
     /// Null, or a place that is not for a `T`: nobody wants the value.
     ///
     /// # Safety

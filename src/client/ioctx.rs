@@ -88,7 +88,7 @@ impl IoCtx {
     pub fn set_snapc(&self, snapc: SnapContext) -> Result<(), Errno> {
         let above = [SnapId(snapc.seq.saturating_add(1))];
         let descending = above.iter().chain(&snapc.snaps).is_sorted_by(|newer, older| newer > older);
-        if !descending || snapc.snaps.last().is_some_and(|oldest| oldest.0 == 0) {
+        if !descending {
             return Err(Errno::EINVAL);
         }
         self.settings.lock().snapc = snapc;

@@ -125,8 +125,7 @@ impl Session {
         let session = Arc::downgrade(&self);
         let ended = AtomicBool::new(false);
         let relay = Arc::new(Relay { session, finisher, target: target.clone(), watcher, ended });
-        let cookie =
-            guarded(self.store().watch(target, timeout_s, Arc::new(Handler(relay.clone())))).await?;
+        let cookie = guarded(self.store().watch(target, timeout_s, Arc::new(Handler(relay.clone())))).await?;
         self.watches.live.lock().insert(cookie, relay);
         Ok(cookie)
     }

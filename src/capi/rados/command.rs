@@ -1,7 +1,61 @@
 //! Commands to monitors, managers, OSDs and placement groups; the cluster log.
 
+use super::handles::cluster as cluster_of;
+use super::oplist::give;
+use crate::capi::arg::{self, Later, OutBuf};
 use crate::capi::types::{rados_log_callback_t, rados_log_callback2_t, rados_t};
+use crate::client::Session;
+use crate::errno::Errno;
+use crate::store::{CommandTarget, PoolId};
+use bytes::Bytes;
 use std::ffi::{c_char, c_int, c_void};
+
+/// Where a command's output and status go; each is optional.
+struct Answer {
+    output: (Later<*mut c_char>, Later<usize>),
+    status: (Later<*mut c_char>, Later<usize>),
+}
+
+impl Answer {
+    /// # Safety
+    /// Each pointer is null or writable.
+    unsafe fn new(
+        outbuf: *mut *mut c_char,
+        outbuflen: *mut usize,
+        outs: *mut *mut c_char,
+        outslen: *mut usize,
+    ) -> Answer {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Answer {
+                output: (Later::new(outbuf), Later::new(outbuflen)),
+                status: (Later::new(outs), Later::new(outslen)),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`arg::strings`].
+unsafe fn strings(cmd: *mut *const c_char, len: usize) -> Result<Vec<String>, Errno> {
+    // SAFETY: the caller's promise.
+    let parts = unsafe { arg::strings(cmd, len)? };
+    parts.into_iter().map(|part| String::from_utf8(part.to_vec()).map_err(|_| Errno::EINVAL)).collect()
+}
+
+/// Runs a command; output and status are given for failed ones too.
+fn run(
+    session: &Session,
+    target: CommandTarget,
+    cmd: Vec<String>,
+    input: &[u8],
+    to: &Answer,
+) -> Result<c_int, Errno> {
+    let reply = session.wait(session.store().command(target, cmd, Bytes::copy_from_slice(input)))?;
+    give(&to.output.0, &to.output.1, &reply.output)?;
+    give(&to.status.0, &to.status.1, reply.status.as_bytes())?;
+    Ok(reply.result)
+}
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_ping_monitor(
@@ -20,7 +74,14 @@ pub unsafe extern "C" fn rados_inconsistent_pg_list(
     buf: *mut c_char,
     len: usize,
 ) -> c_int {
-    stub!("rados_inconsistent_pg_list")
+    entry!("rados_inconsistent_pg_list", {
+        // SAFETY: the contract that the header gives these arguments.
+        let (session, mut buf) = unsafe { (cluster_of(cluster)?.session()?, OutBuf::new(buf, len)?) };
+        session.wait(session.store().pool_name(PoolId(pool)))?;
+        // No store of ours has placement groups that could disagree: the list is empty, and is its final NUL.
+        buf.zero(0, len)?;
+        Ok(1usize)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -35,7 +96,14 @@ pub unsafe extern "C" fn rados_mon_command(
     outs: *mut *mut c_char,
     outslen: *mut usize,
 ) -> c_int {
-    stub!("rados_mon_command")
+    entry!("rados_mon_command", {
+        // SAFETY: the contract that the header gives these arguments.
+        let (session, cmd, input) =
+            unsafe { (cluster_of(cluster)?.session()?, strings(cmd, cmdlen)?, arg::data(inbuf, inbuflen)?) };
+        // SAFETY: the contract that the header gives these arguments.
+        let to = unsafe { Answer::new(outbuf, outbuflen, outs, outslen) };
+        run(&session, CommandTarget::Mon, cmd, input, &to)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -50,7 +118,14 @@ pub unsafe extern "C" fn rados_mgr_command(
     outs: *mut *mut c_char,
     outslen: *mut usize,
 ) -> c_int {
-    stub!("rados_mgr_command")
+    entry!("rados_mgr_command", {
+        // SAFETY: the contract that the header gives these arguments.
+        let (session, cmd, input) =
+            unsafe { (cluster_of(cluster)?.session()?, strings(cmd, cmdlen)?, arg::data(inbuf, inbuflen)?) };
+        // SAFETY: the contract that the header gives these arguments.
+        let to = unsafe { Answer::new(outbuf, outbuflen, outs, outslen) };
+        run(&session, CommandTarget::Mgr, cmd, input, &to)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -66,7 +141,16 @@ pub unsafe extern "C" fn rados_mgr_command_target(
     outs: *mut *mut c_char,
     outslen: *mut usize,
 ) -> c_int {
-    stub!("rados_mgr_command_target")
+    entry!("rados_mgr_command_target", {
+        // SAFETY: the contract that the header gives these arguments.
+        let name = unsafe { arg::text(name)? }.to_owned();
+        // SAFETY: the contract that the header gives these arguments.
+        let (session, cmd, input) =
+            unsafe { (cluster_of(cluster)?.session()?, strings(cmd, cmdlen)?, arg::data(inbuf, inbuflen)?) };
+        // SAFETY: the contract that the header gives these arguments.
+        let to = unsafe { Answer::new(outbuf, outbuflen, outs, outslen) };
+        run(&session, CommandTarget::MgrNamed(name), cmd, input, &to)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -82,12 +166,25 @@ pub unsafe extern "C" fn rados_mon_command_target(
     outs: *mut *mut c_char,
     outslen: *mut usize,
 ) -> c_int {
-    stub!("rados_mon_command_target")
+    entry!("rados_mon_command_target", {
+        // SAFETY: the contract that the header gives these arguments.
+        let name = unsafe { arg::text(name)? }.to_owned();
+        // SAFETY: the contract that the header gives these arguments.
+        let (session, cmd, input) =
+            unsafe { (cluster_of(cluster)?.session()?, strings(cmd, cmdlen)?, arg::data(inbuf, inbuflen)?) };
+        // SAFETY: the contract that the header gives these arguments.
+        let to = unsafe { Answer::new(outbuf, outbuflen, outs, outslen) };
+        run(&session, CommandTarget::MonNamed(name), cmd, input, &to)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_buffer_free(buf: *mut c_char) {
-    stub!("rados_buffer_free")
+    entry!("rados_buffer_free", {
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { arg::free(buf) };
+        Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -103,7 +200,14 @@ pub unsafe extern "C" fn rados_osd_command(
     outs: *mut *mut c_char,
     outslen: *mut usize,
 ) -> c_int {
-    stub!("rados_osd_command")
+    entry!("rados_osd_command", {
+        // SAFETY: the contract that the header gives these arguments.
+        let (session, cmd, input) =
+            unsafe { (cluster_of(cluster)?.session()?, strings(cmd, cmdlen)?, arg::data(inbuf, inbuflen)?) };
+        // SAFETY: the contract that the header gives these arguments.
+        let to = unsafe { Answer::new(outbuf, outbuflen, outs, outslen) };
+        run(&session, CommandTarget::Osd(osdid), cmd, input, &to)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -119,7 +223,16 @@ pub unsafe extern "C" fn rados_pg_command(
     outs: *mut *mut c_char,
     outslen: *mut usize,
 ) -> c_int {
-    stub!("rados_pg_command")
+    entry!("rados_pg_command", {
+        // SAFETY: the contract that the header gives these arguments.
+        let pg = unsafe { arg::text(pgstr)? }.to_owned();
+        // SAFETY: the contract that the header gives these arguments.
+        let (session, cmd, input) =
+            unsafe { (cluster_of(cluster)?.session()?, strings(cmd, cmdlen)?, arg::data(inbuf, inbuflen)?) };
+        // SAFETY: the contract that the header gives these arguments.
+        let to = unsafe { Answer::new(outbuf, outbuflen, outs, outslen) };
+        run(&session, CommandTarget::Pg(pg), cmd, input, &to)
+    })
 }
 
 #[unsafe(no_mangle)]

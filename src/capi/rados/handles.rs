@@ -9,13 +9,35 @@ use bytes::Bytes;
 use crate::capi::arg::{Cookie, OutBuf};
 use crate::capi::handle::{self, Handle, Shared, Tagged};
 use crate::capi::types::{rados_callback_t, rados_completion_t, rados_ioctx_t, rados_t};
-use crate::client::{Cluster, Completion, IoCtx, OpList, Session};
+use crate::client::{Cluster, Completion, Context, IoCtx, OpList, Session};
+use crate::conf::Config;
 use crate::errno::Errno;
 use crate::finisher::{Finish, Job};
 use crate::store::{Op, OpFlags, OpOut, Reply, Request, StoreError, StoreResult};
 
+/// `rados_config_t`.
+pub struct ContextHandle(pub Arc<Context>);
+
+impl Handle for ContextHandle {
+    const TAG: [u8; 8] = *b"context\0";
+}
+
 /// `rados_t`.
-pub struct ClusterHandle(pub Cluster);
+pub struct ClusterHandle {
+    pub cluster: Cluster,
+    pub context: Shared<ContextHandle>,
+}
+
+impl ClusterHandle {
+    pub fn new(config: Config) -> ClusterHandle {
+        ClusterHandle::with(handle::share(ContextHandle(Arc::new(Context::new(config)))))
+    }
+
+    /// A handle that shares another one's configuration.
+    pub fn with(context: Shared<ContextHandle>) -> ClusterHandle {
+        ClusterHandle { cluster: Cluster::new(context.0.clone()), context }
+    }
+}
 
 impl Handle for ClusterHandle {
     const TAG: [u8; 8] = *b"cluster\0";
@@ -64,11 +86,7 @@ impl Finish for Tagged<CompletionHandle> {
 
 /// Decides a completion's outcome, unless a cancellation already has: `outcome` writes the caller's buffers and
 /// answers the result and the object's version.
-pub fn finish(
-    completion: Shared<CompletionHandle>,
-    session: &Session,
-    outcome: impl FnOnce() -> (i64, u64),
-) {
+pub fn finish(completion: Shared<CompletionHandle>, session: &Session, outcome: impl FnOnce() -> (i64, u64)) {
     if !completion.core.claim() {
         return;
     }
@@ -91,7 +109,7 @@ pub fn failure(error: &StoreError) -> i64 {
 /// As for [`handle::borrow`].
 pub unsafe fn cluster<'a>(cluster: rados_t) -> Result<&'a Cluster, Errno> {
     // SAFETY: the caller's promise.
-    Ok(unsafe { &handle::borrow::<ClusterHandle>(cluster)?.0 })
+    Ok(unsafe { &handle::borrow::<ClusterHandle>(cluster)?.cluster })
 }
 
 /// # Safety

@@ -1,11 +1,11 @@
 //! Synchronous object I/O.
 
-use crate::store::Op;
-use crate::errno::Errno;
-use crate::capi::arg::{self, OutBuf};
-use super::requests::{checksum, exec, exec_result, stat_of, write_same};
 use super::handles::{copy_out, ioctx, payload, read, write};
+use super::requests::{checksum, exec, exec_result, stat_of, write_same};
+use crate::capi::arg::{self, OutBuf};
 use crate::capi::types::{rados_checksum_type_t, rados_ioctx_t};
+use crate::errno::Errno;
+use crate::store::Op;
 use libc::time_t;
 use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;
@@ -19,10 +19,10 @@ pub unsafe extern "C" fn rados_write(
     off: u64,
 ) -> c_int {
     entry!("rados_write", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
-write(io, oid, Op::Write { offset: off, data: payload(data)? })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
+        write(io, oid, Op::Write { offset: off, data: payload(data)? })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -33,10 +33,10 @@ pub unsafe extern "C" fn rados_write_full(
     len: usize,
 ) -> c_int {
     entry!("rados_write_full", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
-write(io, oid, Op::WriteFull { data: payload(data)? })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
+        write(io, oid, Op::WriteFull { data: payload(data)? })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -49,10 +49,10 @@ pub unsafe extern "C" fn rados_writesame(
     off: u64,
 ) -> c_int {
     entry!("rados_writesame", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, data_len)?) };
-write(io, oid, write_same(data, write_len, off)?)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, data_len)?) };
+        write(io, oid, write_same(data, write_len, off)?)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -63,10 +63,10 @@ pub unsafe extern "C" fn rados_append(
     len: usize,
 ) -> c_int {
     entry!("rados_append", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
-write(io, oid, Op::Append { data: payload(data)? })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
+        write(io, oid, Op::Append { data: payload(data)? })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -78,14 +78,14 @@ pub unsafe extern "C" fn rados_read(
     off: u64,
 ) -> c_int {
     entry!("rados_read", {
-if len > i32::MAX as usize {
-    return Err(Errno::EDOM);
-}
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, buf) = unsafe { (ioctx(io)?, arg::text(oid)?, OutBuf::new(buf, len)?) };
-let (_, out) = read(io, oid, Op::Read { offset: off, length: len as u64 })?;
-copy_out(buf, &out)
-})
+        if len > i32::MAX as usize {
+            return Err(Errno::EDOM);
+        }
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, buf) = unsafe { (ioctx(io)?, arg::text(oid)?, OutBuf::new(buf, len)?) };
+        let (_, out) = read(io, oid, Op::Read { offset: off, length: len as u64 })?;
+        copy_out(buf, &out)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -102,32 +102,32 @@ pub unsafe extern "C" fn rados_checksum(
     checksum_len: usize,
 ) -> c_int {
     entry!("rados_checksum", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, init, out) = unsafe {
-    let init = arg::data(init_value, init_value_len)?;
-    (ioctx(io)?, arg::text(oid)?, init, OutBuf::new(pchecksum, checksum_len)?)
-};
-let (_, sums) = read(io, oid, checksum(arg::enum_value(typ), init, off, len, chunk_size)?)?;
-copy_out(out, &sums).map(drop)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, init, out) = unsafe {
+            let init = arg::data(init_value, init_value_len)?;
+            (ioctx(io)?, arg::text(oid)?, init, OutBuf::new(pchecksum, checksum_len)?)
+        };
+        let (_, sums) = read(io, oid, checksum(arg::enum_value(typ), init, off, len, chunk_size)?)?;
+        copy_out(out, &sums).map(drop)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_remove(io: rados_ioctx_t, oid: *const c_char) -> c_int {
     entry!("rados_remove", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
-write(io, oid, Op::Remove)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
+        write(io, oid, Op::Remove)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_trunc(io: rados_ioctx_t, oid: *const c_char, size: u64) -> c_int {
     entry!("rados_trunc", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
-write(io, oid, Op::Truncate { size })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
+        write(io, oid, Op::Truncate { size })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -139,10 +139,10 @@ pub unsafe extern "C" fn rados_cmpext(
     off: u64,
 ) -> c_int {
     entry!("rados_cmpext", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(o)?, arg::data(cmp_buf, cmp_len)?) };
-Ok(read(io, oid, Op::CmpExt { offset: off, data: payload(data)? })?.0)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(o)?, arg::data(cmp_buf, cmp_len)?) };
+        Ok(read(io, oid, Op::CmpExt { offset: off, data: payload(data)? })?.0)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -153,17 +153,17 @@ pub unsafe extern "C" fn rados_stat(
     pmtime: *mut time_t,
 ) -> c_int {
     entry!("rados_stat", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
-let (result, out) = read(io, oid, Op::Stat)?;
-let (size, mtime) = stat_of(&out)?;
-// SAFETY: the contract that the header gives these arguments.
-unsafe {
-    arg::opt_out(psize, size);
-    arg::opt_out(pmtime, mtime);
-}
-Ok(result)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
+        let (result, out) = read(io, oid, Op::Stat)?;
+        let (size, mtime) = stat_of(&out)?;
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe {
+            arg::opt_out(psize, size);
+            arg::opt_out(pmtime, mtime);
+        }
+        Ok(result)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -178,14 +178,19 @@ pub unsafe extern "C" fn rados_exec(
     out_len: usize,
 ) -> c_int {
     entry!("rados_exec", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, op, out) = unsafe {
-    let input = arg::data(in_buf, in_len)?;
-    (ioctx(io)?, arg::text(oid)?, exec(arg::text(cls)?, arg::text(method)?, input)?, OutBuf::new(buf, out_len)?)
-};
-let (result, answer) = read(io, oid, op)?;
-exec_result(result, out, &answer)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, op, out) = unsafe {
+            let input = arg::data(in_buf, in_len)?;
+            (
+                ioctx(io)?,
+                arg::text(oid)?,
+                exec(arg::text(cls)?, arg::text(method)?, input)?,
+                OutBuf::new(buf, out_len)?,
+            )
+        };
+        let (result, answer) = read(io, oid, op)?;
+        exec_result(result, out, &answer)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -196,10 +201,10 @@ pub unsafe extern "C" fn rados_set_alloc_hint(
     expected_write_size: u64,
 ) -> c_int {
     entry!("rados_set_alloc_hint", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
-write(io, oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags: 0 })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
+        write(io, oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags: 0 })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -211,8 +216,8 @@ pub unsafe extern "C" fn rados_set_alloc_hint2(
     flags: u32,
 ) -> c_int {
     entry!("rados_set_alloc_hint2", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
-write(io, oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
+        write(io, oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags })
+    })
 }

@@ -154,7 +154,13 @@ pub fn seconds(at: time_t) -> u64 {
     u64::try_from(at).unwrap_or(0).saturating_mul(1_000_000_000)
 }
 
-fn write_request(io: &IoCtx, oid: &str, ops: Vec<(Op, u32)>, mtime_ns: Option<u64>, flags: c_int) -> Result<Request, Errno> {
+fn write_request(
+    io: &IoCtx,
+    oid: &str,
+    ops: Vec<(Op, u32)>,
+    mtime_ns: Option<u64>,
+    flags: c_int,
+) -> Result<Request, Errno> {
     let request = io.write_request(oid, ops, handles::operation_flags(flags))?;
     Ok(Request { mtime_ns, ..request })
 }
@@ -227,4 +233,3 @@ fn start_list(
         Ok(i64::from(reply.result))
     });
 }
-

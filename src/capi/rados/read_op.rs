@@ -1,63 +1,61 @@
 //! Read operations: lists of steps, applied atomically.
 
-use parking_lot::Mutex;
-use crate::store::Op;
-use crate::errno::Errno;
-use crate::capi::handle;
-use crate::capi::arg::{self, Later, OutBuf};
-use super::requests::{checksum, exec, stat_of};
-use super::oplist::*;
-use super::handles::{ReadOp, data_of, ioctx, payload};
 use super::handles::completion as completion_of;
+use super::handles::{ReadOp, data_of, ioctx, payload};
+use super::oplist::*;
+use super::requests::{checksum, exec, stat_of};
+use crate::capi::arg::{self, Later, OutBuf};
+use crate::capi::handle;
 use crate::capi::types::{
     rados_checksum_type_t, rados_completion_t, rados_ioctx_t, rados_omap_iter_t, rados_read_op_t,
     rados_xattrs_iter_t,
 };
+use crate::errno::Errno;
+use crate::store::Op;
 use libc::time_t;
+use parking_lot::Mutex;
 use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_create_read_op() -> rados_read_op_t {
-    entry!("rados_create_read_op", {
-Ok(handle::create(ReadOp(Mutex::default())))
-})
+    entry!("rados_create_read_op", { Ok(handle::create(ReadOp(Mutex::default()))) })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_release_read_op(read_op: rados_read_op_t) {
     entry!("rados_release_read_op", {
-// SAFETY: the contract that the header gives these arguments.
-unsafe { handle::release::<ReadOp>(read_op) }.map(drop)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handle::release::<ReadOp>(read_op) }.map(drop)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_read_op_set_flags(read_op: rados_read_op_t, flags: c_int) {
     entry!("rados_read_op_set_flags", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-op.0.lock().set_flags(flags as u32);
-Ok(())
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        op.0.lock().set_flags(flags as u32);
+        Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_read_op_assert_exists(read_op: rados_read_op_t) {
     entry!("rados_read_op_assert_exists", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-add(&op.0, || Ok(Op::AssertExists))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        add(&op.0, || Ok(Op::AssertExists))
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_read_op_assert_version(read_op: rados_read_op_t, ver: u64) {
     entry!("rados_read_op_assert_version", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-add(&op.0, || Ok(Op::AssertVersion(ver)))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        add(&op.0, || Ok(Op::AssertVersion(ver)))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -69,12 +67,16 @@ pub unsafe extern "C" fn rados_read_op_cmpext(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_cmpext", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (data, prval) = unsafe { (arg::data(cmp_buf, cmp_len), Later::new(prval)) };
-add_with(&op.0, || Ok(Op::CmpExt { offset: off, data: payload(data?)? }), move |result| prval.set(result.rval))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (data, prval) = unsafe { (arg::data(cmp_buf, cmp_len), Later::new(prval)) };
+        add_with(
+            &op.0,
+            || Ok(Op::CmpExt { offset: off, data: payload(data?)? }),
+            move |result| prval.set(result.rval),
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -86,14 +88,14 @@ pub unsafe extern "C" fn rados_read_op_cmpxattr(
     value_len: usize,
 ) {
     entry!("rados_read_op_cmpxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-add(&op.0, || {
-// SAFETY: the contract that the header gives these arguments.
-let (name, value) = unsafe { (arg::text(name)?, arg::data(value, value_len)?) };
-Ok(cmp_xattr(name, comparison_operator, value)?)
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        add(&op.0, || {
+            // SAFETY: the contract that the header gives these arguments.
+            let (name, value) = unsafe { (arg::text(name)?, arg::data(value, value_len)?) };
+            cmp_xattr(name, comparison_operator, value)
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -103,12 +105,12 @@ pub unsafe extern "C" fn rados_read_op_getxattrs(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_getxattrs", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (made, prval) = unsafe { (new_xattr_iter(iter)?, Later::new(prval)) };
-add_with(&op.0, || Ok(Op::GetXattrs), move |result| fill_xattrs(&made, &prval, result))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (made, prval) = unsafe { (new_xattr_iter(iter)?, Later::new(prval)) };
+        add_with(&op.0, || Ok(Op::GetXattrs), move |result| fill_xattrs(&made, &prval, result))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -121,12 +123,12 @@ pub unsafe extern "C" fn rados_read_op_omap_cmp(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_omap_cmp", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (key, value, prval) = unsafe { (arg::bytes(key), arg::data(val, val_len), Later::new(prval)) };
-add_with(&op.0, || omap_cmp(key?, comparison_operator, value?), move |result| prval.set(result.rval))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (key, value, prval) = unsafe { (arg::bytes(key), arg::data(val, val_len), Later::new(prval)) };
+        add_with(&op.0, || omap_cmp(key?, comparison_operator, value?), move |result| prval.set(result.rval))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -140,13 +142,13 @@ pub unsafe extern "C" fn rados_read_op_omap_cmp2(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_omap_cmp2", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (key, value, prval) =
-    unsafe { (arg::data(key, key_len), arg::data(val, val_len), Later::new(prval)) };
-add_with(&op.0, || omap_cmp(key?, comparison_operator, value?), move |result| prval.set(result.rval))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (key, value, prval) =
+            unsafe { (arg::data(key, key_len), arg::data(val, val_len), Later::new(prval)) };
+        add_with(&op.0, || omap_cmp(key?, comparison_operator, value?), move |result| prval.set(result.rval))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -157,23 +159,27 @@ pub unsafe extern "C" fn rados_read_op_stat(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_stat", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (size_out, mtime_out, prval) =
-    unsafe { (Later::new(psize), Later::new(pmtime), Later::new(prval)) };
-add_with(&op.0, || Ok(Op::Stat), move |result| {
-    prval.set(match stat_of(&result.out) {
-        Ok((size, mtime)) => {
-            size_out.set(size);
-            mtime_out.set(mtime);
-            result.rval
-        }
-        Err(_) if result.rval < 0 => result.rval,
-        Err(errno) => errno.negated(),
-    });
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (size_out, mtime_out, prval) =
+            unsafe { (Later::new(psize), Later::new(pmtime), Later::new(prval)) };
+        add_with(
+            &op.0,
+            || Ok(Op::Stat),
+            move |result| {
+                prval.set(match stat_of(&result.out) {
+                    Ok((size, mtime)) => {
+                        size_out.set(size);
+                        mtime_out.set(mtime);
+                        result.rval
+                    }
+                    Err(_) if result.rval < 0 => result.rval,
+                    Err(errno) => errno.negated(),
+                });
+            },
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -186,17 +192,17 @@ pub unsafe extern "C" fn rados_read_op_read(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_read", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (buf, bytes_read, prval) =
-    unsafe { (OutBuf::new(buffer, len), Later::new(bytes_read), Later::new(prval)) };
-let read = || Ok(Op::Read { offset, length: len as u64 });
-add_filling(&op.0, read, buf, move |rval, len| {
-    prval.set(rval);
-    bytes_read.set(len);
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (buf, bytes_read, prval) =
+            unsafe { (OutBuf::new(buffer, len), Later::new(bytes_read), Later::new(prval)) };
+        let read = || Ok(Op::Read { offset, length: len as u64 });
+        add_filling(&op.0, read, buf, move |rval, len| {
+            prval.set(rval);
+            bytes_read.set(len);
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -213,15 +219,15 @@ pub unsafe extern "C" fn rados_read_op_checksum(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_checksum", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (init, out, prval) = unsafe {
-    (arg::data(init_value, init_value_len), OutBuf::new(pchecksum, checksum_len), Later::new(prval))
-};
-let op_of = || checksum(arg::enum_value(typ), init?, offset, len, chunk_size);
-add_filling(&op.0, op_of, out, move |rval, _| prval.set(rval))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (init, out, prval) = unsafe {
+            (arg::data(init_value, init_value_len), OutBuf::new(pchecksum, checksum_len), Later::new(prval))
+        };
+        let op_of = || checksum(arg::enum_value(typ), init?, offset, len, chunk_size);
+        add_filling(&op.0, op_of, out, move |rval, _| prval.set(rval))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -236,18 +242,23 @@ pub unsafe extern "C" fn rados_read_op_exec(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_exec", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (class, method, input) = unsafe { (arg::text(cls), arg::text(method), arg::data(in_buf, in_len)) };
-// SAFETY: the contract that the header gives these arguments.
-let (out_buf, out_len, prval) =
-    unsafe { (Later::new(out_buf), Later::new(out_len), Later::new(prval)) };
-add_with(&op.0, || exec(class?, method?, input?), move |result| {
-    let given = give(&out_buf, &out_len, data_of(&result.out));
-    prval.set(given.map_or_else(Errno::negated, |()| result.rval));
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (class, method, input) =
+            unsafe { (arg::text(cls), arg::text(method), arg::data(in_buf, in_len)) };
+        // SAFETY: the contract that the header gives these arguments.
+        let (out_buf, out_len, prval) =
+            unsafe { (Later::new(out_buf), Later::new(out_len), Later::new(prval)) };
+        add_with(
+            &op.0,
+            || exec(class?, method?, input?),
+            move |result| {
+                let given = give(&out_buf, &out_len, data_of(&result.out));
+                prval.set(given.map_or_else(Errno::negated, |()| result.rval));
+            },
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -263,18 +274,24 @@ pub unsafe extern "C" fn rados_read_op_exec_user_buf(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_exec_user_buf", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (class, method, input) = unsafe { (arg::text(cls), arg::text(method), arg::data(in_buf, in_len)) };
-// SAFETY: the contract that the header gives these arguments.
-let (out, used_len, prval) =
-    unsafe { (OutBuf::new(out_buf, out_len), Later::new(used_len), Later::new(prval)) };
-add_filling(&op.0, || exec(class?, method?, input?), out, move |rval, len| {
-    prval.set(rval);
-    used_len.set(len);
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (class, method, input) =
+            unsafe { (arg::text(cls), arg::text(method), arg::data(in_buf, in_len)) };
+        // SAFETY: the contract that the header gives these arguments.
+        let (out, used_len, prval) =
+            unsafe { (OutBuf::new(out_buf, out_len), Later::new(used_len), Later::new(prval)) };
+        add_filling(
+            &op.0,
+            || exec(class?, method?, input?),
+            out,
+            move |rval, len| {
+                prval.set(rval);
+                used_len.set(len);
+            },
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -287,14 +304,19 @@ pub unsafe extern "C" fn rados_read_op_omap_get_vals(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_omap_get_vals", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (made, more, prval) = unsafe { (new_omap_iter(iter)?, Later::new(std::ptr::null_mut::<u8>()), Later::new(prval)) };
-// SAFETY: the contract that the header gives these arguments.
-let (after, prefix) = unsafe { (arg::opt_bytes(start_after), arg::opt_bytes(filter_prefix)) };
-add_with(&op.0, || Ok(omap_get_vals(after, prefix, max_return)), move |result| fill_omap(&made, &more, &prval, result))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (made, more, prval) =
+            unsafe { (new_omap_iter(iter)?, Later::new(std::ptr::null_mut::<u8>()), Later::new(prval)) };
+        // SAFETY: the contract that the header gives these arguments.
+        let (after, prefix) = unsafe { (arg::opt_bytes(start_after), arg::opt_bytes(filter_prefix)) };
+        add_with(
+            &op.0,
+            || Ok(omap_get_vals(after, prefix, max_return)),
+            move |result| fill_omap(&made, &more, &prval, result),
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -308,14 +330,18 @@ pub unsafe extern "C" fn rados_read_op_omap_get_vals2(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_omap_get_vals2", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (made, more, prval) = unsafe { (new_omap_iter(iter)?, Later::new(pmore), Later::new(prval)) };
-// SAFETY: the contract that the header gives these arguments.
-let (after, prefix) = unsafe { (arg::opt_bytes(start_after), arg::opt_bytes(filter_prefix)) };
-add_with(&op.0, || Ok(omap_get_vals(after, prefix, max_return)), move |result| fill_omap(&made, &more, &prval, result))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (made, more, prval) = unsafe { (new_omap_iter(iter)?, Later::new(pmore), Later::new(prval)) };
+        // SAFETY: the contract that the header gives these arguments.
+        let (after, prefix) = unsafe { (arg::opt_bytes(start_after), arg::opt_bytes(filter_prefix)) };
+        add_with(
+            &op.0,
+            || Ok(omap_get_vals(after, prefix, max_return)),
+            move |result| fill_omap(&made, &more, &prval, result),
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -327,14 +353,19 @@ pub unsafe extern "C" fn rados_read_op_omap_get_keys(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_omap_get_keys", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (made, more, prval) = unsafe { (new_omap_iter(iter)?, Later::new(std::ptr::null_mut::<u8>()), Later::new(prval)) };
-// SAFETY: the contract that the header gives these arguments.
-let after = unsafe { arg::opt_bytes(start_after) };
-add_with(&op.0, || Ok(omap_get_keys(after, max_return)), move |result| fill_omap(&made, &more, &prval, result))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (made, more, prval) =
+            unsafe { (new_omap_iter(iter)?, Later::new(std::ptr::null_mut::<u8>()), Later::new(prval)) };
+        // SAFETY: the contract that the header gives these arguments.
+        let after = unsafe { arg::opt_bytes(start_after) };
+        add_with(
+            &op.0,
+            || Ok(omap_get_keys(after, max_return)),
+            move |result| fill_omap(&made, &more, &prval, result),
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -347,14 +378,18 @@ pub unsafe extern "C" fn rados_read_op_omap_get_keys2(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_omap_get_keys2", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (made, more, prval) = unsafe { (new_omap_iter(iter)?, Later::new(pmore), Later::new(prval)) };
-// SAFETY: the contract that the header gives these arguments.
-let after = unsafe { arg::opt_bytes(start_after) };
-add_with(&op.0, || Ok(omap_get_keys(after, max_return)), move |result| fill_omap(&made, &more, &prval, result))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (made, more, prval) = unsafe { (new_omap_iter(iter)?, Later::new(pmore), Later::new(prval)) };
+        // SAFETY: the contract that the header gives these arguments.
+        let after = unsafe { arg::opt_bytes(start_after) };
+        add_with(
+            &op.0,
+            || Ok(omap_get_keys(after, max_return)),
+            move |result| fill_omap(&made, &more, &prval, result),
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -366,14 +401,19 @@ pub unsafe extern "C" fn rados_read_op_omap_get_vals_by_keys(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_omap_get_vals_by_keys", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (made, more, prval) = unsafe { (new_omap_iter(iter)?, Later::new(std::ptr::null_mut::<u8>()), Later::new(prval)) };
-// SAFETY: the contract that the header gives these arguments.
-let keys = unsafe { arg::strings(keys, keys_len) };
-add_with(&op.0, || Ok(Op::OmapGetValsByKeys { keys: owned(&keys?) }), move |result| fill_omap(&made, &more, &prval, result))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (made, more, prval) =
+            unsafe { (new_omap_iter(iter)?, Later::new(std::ptr::null_mut::<u8>()), Later::new(prval)) };
+        // SAFETY: the contract that the header gives these arguments.
+        let keys = unsafe { arg::strings(keys, keys_len) };
+        add_with(
+            &op.0,
+            || Ok(Op::OmapGetValsByKeys { keys: owned(&keys?) }),
+            move |result| fill_omap(&made, &more, &prval, result),
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -386,14 +426,19 @@ pub unsafe extern "C" fn rados_read_op_omap_get_vals_by_keys2(
     prval: *mut c_int,
 ) {
     entry!("rados_read_op_omap_get_vals_by_keys2", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (made, more, prval) = unsafe { (new_omap_iter(iter)?, Later::new(std::ptr::null_mut::<u8>()), Later::new(prval)) };
-// SAFETY: the contract that the header gives these arguments.
-let keys = unsafe { arg::datas(keys, key_lens, num_keys) };
-add_with(&op.0, || Ok(Op::OmapGetValsByKeys { keys: owned(&keys?) }), move |result| fill_omap(&made, &more, &prval, result))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (made, more, prval) =
+            unsafe { (new_omap_iter(iter)?, Later::new(std::ptr::null_mut::<u8>()), Later::new(prval)) };
+        // SAFETY: the contract that the header gives these arguments.
+        let keys = unsafe { arg::datas(keys, key_lens, num_keys) };
+        add_with(
+            &op.0,
+            || Ok(Op::OmapGetValsByKeys { keys: owned(&keys?) }),
+            move |result| fill_omap(&made, &more, &prval, result),
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -404,10 +449,10 @@ pub unsafe extern "C" fn rados_read_op_operate(
     flags: c_int,
 ) -> c_int {
     entry!("rados_read_op_operate", {
-// SAFETY: the contract that the header gives these arguments.
-let (op, io, oid) = unsafe { (handle::borrow::<ReadOp>(read_op)?, ioctx(io)?, arg::text(oid)?) };
-run_read(io, oid, &op.0, flags)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (op, io, oid) = unsafe { (handle::borrow::<ReadOp>(read_op)?, ioctx(io)?, arg::text(oid)?) };
+        run_read(io, oid, &op.0, flags)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -419,10 +464,10 @@ pub unsafe extern "C" fn rados_aio_read_op_operate(
     flags: c_int,
 ) -> c_int {
     entry!("rados_aio_read_op_operate", {
-// SAFETY: the contract that the header gives these arguments.
-let (op, io, done, oid) = unsafe {
-    (handle::borrow::<ReadOp>(read_op)?, ioctx(io)?, completion_of(completion)?, arg::text(oid)?)
-};
-start_read_list(io, done, oid, &op.0, flags)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (op, io, done, oid) = unsafe {
+            (handle::borrow::<ReadOp>(read_op)?, ioctx(io)?, completion_of(completion)?, arg::text(oid)?)
+        };
+        start_read_list(io, done, oid, &op.0, flags)
+    })
 }

@@ -4,7 +4,10 @@
 //! from before it to the plain name. `remove` keeps the `_v14` and `_base` names out of the library; cbindgen emits
 //! the `_v14` forms under the real names (see tests/headers.rs).
 
+use super::handles::ioctx;
+use crate::capi::arg;
 use crate::capi::types::{rados_ioctx_t, rados_pool_stat_t};
+use crate::errno::Errno;
 use std::ffi::{c_char, c_int};
 
 core::arch::global_asm!(
@@ -18,12 +21,44 @@ core::arch::global_asm!(
     ".symver rados_tmap_get_base, rados_tmap_get@, remove",
 );
 
+/// # Safety
+/// As for [`crate::capi::handle::borrow`].
+unsafe fn pool_stat(io: rados_ioctx_t) -> Result<rados_pool_stat_t, Errno> {
+    // SAFETY: the caller's promise.
+    let io = unsafe { ioctx(io)? };
+    let session = io.session();
+    let stat = session.wait(session.store().pool_stat(io.pool()))?;
+    Ok(rados_pool_stat_t {
+        num_bytes: stat.bytes,
+        num_kb: stat.bytes.div_ceil(1024),
+        num_objects: stat.objects,
+        num_object_clones: 0,
+        num_object_copies: stat.objects,
+        num_objects_missing_on_primary: 0,
+        num_objects_unfound: 0,
+        num_objects_degraded: 0,
+        num_rd: stat.read_ops,
+        num_rd_kb: stat.read_bytes.div_ceil(1024),
+        num_wr: stat.write_ops,
+        num_wr_kb: stat.write_bytes.div_ceil(1024),
+        num_user_bytes: stat.bytes,
+        compressed_bytes_orig: 0,
+        compressed_bytes: 0,
+        compressed_bytes_alloc: 0,
+    })
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_ioctx_pool_stat_v14(
     io: rados_ioctx_t,
     stats: *mut rados_pool_stat_t,
 ) -> c_int {
-    stub!("rados_ioctx_pool_stat@@LIBRADOS_14.2.0")
+    entry!("rados_ioctx_pool_stat@@LIBRADOS_14.2.0", {
+        // SAFETY: the contract that the header gives these arguments.
+        let stat = unsafe { pool_stat(io)? };
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { arg::out(stats, stat) }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -31,7 +66,27 @@ pub unsafe extern "C" fn rados_ioctx_pool_stat_base(
     io: rados_ioctx_t,
     stats: *mut rados_pool_stat_t,
 ) -> c_int {
-    stub!("rados_ioctx_pool_stat")
+    entry!("rados_ioctx_pool_stat", {
+        // SAFETY: the contract that the header gives these arguments.
+        let stat = unsafe { pool_stat(io)? };
+        // Programs from before the version have a shorter structure: it ends before num_user_bytes.
+        let old = [
+            stat.num_bytes,
+            stat.num_kb,
+            stat.num_objects,
+            stat.num_object_clones,
+            stat.num_object_copies,
+            stat.num_objects_missing_on_primary,
+            stat.num_objects_unfound,
+            stat.num_objects_degraded,
+            stat.num_rd,
+            stat.num_rd_kb,
+            stat.num_wr,
+            stat.num_wr_kb,
+        ];
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { arg::out(stats.cast(), old) }
+    })
 }
 
 #[unsafe(no_mangle)]

@@ -1,58 +1,56 @@
 //! Write operations: lists of steps, applied atomically.
 
-use parking_lot::Mutex;
-use crate::store::Op;
-use crate::capi::handle;
-use crate::capi::arg::{self, Later};
-use super::requests::exec;
-use super::oplist::{add, add_with, cmp_xattr, omap_cmp, run_write, seconds, start_write_list};
-use super::handles::{WriteOp, ioctx, payload};
 use super::handles::completion as completion_of;
+use super::handles::{WriteOp, ioctx, payload};
+use super::oplist::{add, add_with, cmp_xattr, run_write, seconds, start_write_list};
+use super::requests::exec;
+use crate::capi::arg::{self, Later};
+use crate::capi::handle;
 use crate::capi::types::{rados_completion_t, rados_ioctx_t, rados_write_op_t};
+use crate::store::Op;
 use libc::{time_t, timespec};
+use parking_lot::Mutex;
 use std::ffi::{c_char, c_int};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_create_write_op() -> rados_write_op_t {
-    entry!("rados_create_write_op", {
-Ok(handle::create(WriteOp(Mutex::default())))
-})
+    entry!("rados_create_write_op", { Ok(handle::create(WriteOp(Mutex::default()))) })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_release_write_op(write_op: rados_write_op_t) {
     entry!("rados_release_write_op", {
-// SAFETY: the contract that the header gives these arguments.
-unsafe { handle::release::<WriteOp>(write_op) }.map(drop)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handle::release::<WriteOp>(write_op) }.map(drop)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_write_op_set_flags(write_op: rados_write_op_t, flags: c_int) {
     entry!("rados_write_op_set_flags", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-op.0.lock().set_flags(flags as u32);
-Ok(())
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        op.0.lock().set_flags(flags as u32);
+        Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_write_op_assert_exists(write_op: rados_write_op_t) {
     entry!("rados_write_op_assert_exists", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || Ok(Op::AssertExists))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || Ok(Op::AssertExists))
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_write_op_assert_version(write_op: rados_write_op_t, ver: u64) {
     entry!("rados_write_op_assert_version", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || Ok(Op::AssertVersion(ver)))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || Ok(Op::AssertVersion(ver)))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -64,12 +62,16 @@ pub unsafe extern "C" fn rados_write_op_cmpext(
     prval: *mut c_int,
 ) {
     entry!("rados_write_op_cmpext", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (data, prval) = unsafe { (arg::data(cmp_buf, cmp_len), Later::new(prval)) };
-add_with(&op.0, || Ok(Op::CmpExt { offset: off, data: payload(data?)? }), move |result| prval.set(result.rval))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (data, prval) = unsafe { (arg::data(cmp_buf, cmp_len), Later::new(prval)) };
+        add_with(
+            &op.0,
+            || Ok(Op::CmpExt { offset: off, data: payload(data?)? }),
+            move |result| prval.set(result.rval),
+        )
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -81,14 +83,14 @@ pub unsafe extern "C" fn rados_write_op_cmpxattr(
     value_len: usize,
 ) {
     entry!("rados_write_op_cmpxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || {
-// SAFETY: the contract that the header gives these arguments.
-let (name, value) = unsafe { (arg::text(name)?, arg::data(value, value_len)?) };
-Ok(cmp_xattr(name, comparison_operator, value)?)
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || {
+            // SAFETY: the contract that the header gives these arguments.
+            let (name, value) = unsafe { (arg::text(name)?, arg::data(value, value_len)?) };
+            cmp_xattr(name, comparison_operator, value)
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -99,27 +101,27 @@ pub unsafe extern "C" fn rados_write_op_setxattr(
     value_len: usize,
 ) {
     entry!("rados_write_op_setxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || {
-// SAFETY: the contract that the header gives these arguments.
-let (name, value) = unsafe { (arg::text(name)?, arg::data(value, value_len)?) };
-Ok(Op::SetXattr { name: name.to_owned(), value: payload(value)? })
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || {
+            // SAFETY: the contract that the header gives these arguments.
+            let (name, value) = unsafe { (arg::text(name)?, arg::data(value, value_len)?) };
+            Ok(Op::SetXattr { name: name.to_owned(), value: payload(value)? })
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_write_op_rmxattr(write_op: rados_write_op_t, name: *const c_char) {
     entry!("rados_write_op_rmxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || {
-// SAFETY: the contract that the header gives these arguments.
-let name = unsafe { arg::text(name)? };
-Ok(Op::RmXattr { name: name.to_owned() })
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || {
+            // SAFETY: the contract that the header gives these arguments.
+            let name = unsafe { arg::text(name)? };
+            Ok(Op::RmXattr { name: name.to_owned() })
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -129,10 +131,10 @@ pub unsafe extern "C" fn rados_write_op_create(
     category: *const c_char,
 ) {
     entry!("rados_write_op_create", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || Ok(Op::Create { exclusive: exclusive != 0 }))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || Ok(Op::Create { exclusive: exclusive != 0 }))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -143,14 +145,14 @@ pub unsafe extern "C" fn rados_write_op_write(
     offset: u64,
 ) {
     entry!("rados_write_op_write", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || {
-// SAFETY: the contract that the header gives these arguments.
-let data = unsafe { arg::data(buffer, len)? };
-Ok(Op::Write { offset, data: payload(data)? })
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || {
+            // SAFETY: the contract that the header gives these arguments.
+            let data = unsafe { arg::data(buffer, len)? };
+            Ok(Op::Write { offset, data: payload(data)? })
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -160,14 +162,14 @@ pub unsafe extern "C" fn rados_write_op_write_full(
     len: usize,
 ) {
     entry!("rados_write_op_write_full", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || {
-// SAFETY: the contract that the header gives these arguments.
-let data = unsafe { arg::data(buffer, len)? };
-Ok(Op::WriteFull { data: payload(data)? })
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || {
+            // SAFETY: the contract that the header gives these arguments.
+            let data = unsafe { arg::data(buffer, len)? };
+            Ok(Op::WriteFull { data: payload(data)? })
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -179,14 +181,14 @@ pub unsafe extern "C" fn rados_write_op_writesame(
     offset: u64,
 ) {
     entry!("rados_write_op_writesame", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || {
-// SAFETY: the contract that the header gives these arguments.
-let data = unsafe { arg::data(buffer, data_len)? };
-Ok(Op::WriteSame { offset, length: write_len as u64, data: payload(data)? })
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || {
+            // SAFETY: the contract that the header gives these arguments.
+            let data = unsafe { arg::data(buffer, data_len)? };
+            Ok(Op::WriteSame { offset, length: write_len as u64, data: payload(data)? })
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -196,41 +198,41 @@ pub unsafe extern "C" fn rados_write_op_append(
     len: usize,
 ) {
     entry!("rados_write_op_append", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || {
-// SAFETY: the contract that the header gives these arguments.
-let data = unsafe { arg::data(buffer, len)? };
-Ok(Op::Append { data: payload(data)? })
-})
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || {
+            // SAFETY: the contract that the header gives these arguments.
+            let data = unsafe { arg::data(buffer, len)? };
+            Ok(Op::Append { data: payload(data)? })
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_write_op_remove(write_op: rados_write_op_t) {
     entry!("rados_write_op_remove", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || Ok(Op::Remove))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || Ok(Op::Remove))
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_write_op_truncate(write_op: rados_write_op_t, offset: u64) {
     entry!("rados_write_op_truncate", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || Ok(Op::Truncate { size: offset }))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || Ok(Op::Truncate { size: offset }))
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_write_op_zero(write_op: rados_write_op_t, offset: u64, len: u64) {
     entry!("rados_write_op_zero", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || Ok(Op::Zero { offset, length: len }))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || Ok(Op::Zero { offset, length: len }))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -243,14 +245,13 @@ pub unsafe extern "C" fn rados_write_op_exec(
     prval: *mut c_int,
 ) {
     entry!("rados_write_op_exec", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-// SAFETY: the contract that the header gives these arguments.
-let (class, method, input, prval) = unsafe {
-    (arg::text(cls), arg::text(method), arg::data(in_buf, in_len), Later::new(prval))
-};
-add_with(&op.0, || exec(class?, method?, input?), move |result| prval.set(result.rval))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        // SAFETY: the contract that the header gives these arguments.
+        let (class, method, input, prval) =
+            unsafe { (arg::text(cls), arg::text(method), arg::data(in_buf, in_len), Later::new(prval)) };
+        add_with(&op.0, || exec(class?, method?, input?), move |result| prval.set(result.rval))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -260,10 +261,10 @@ pub unsafe extern "C" fn rados_write_op_set_alloc_hint(
     expected_write_size: u64,
 ) {
     entry!("rados_write_op_set_alloc_hint", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || Ok(Op::SetAllocHint { expected_object_size, expected_write_size, flags: 0 }))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || Ok(Op::SetAllocHint { expected_object_size, expected_write_size, flags: 0 }))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -274,10 +275,10 @@ pub unsafe extern "C" fn rados_write_op_set_alloc_hint2(
     flags: u32,
 ) {
     entry!("rados_write_op_set_alloc_hint2", {
-// SAFETY: the contract that the header gives these arguments.
-let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
-add(&op.0, || Ok(Op::SetAllocHint { expected_object_size, expected_write_size, flags }))
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
+        add(&op.0, || Ok(Op::SetAllocHint { expected_object_size, expected_write_size, flags }))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -289,12 +290,12 @@ pub unsafe extern "C" fn rados_write_op_operate(
     flags: c_int,
 ) -> c_int {
     entry!("rados_write_op_operate", {
-// SAFETY: the contract that the header gives these arguments.
-let (op, io, oid, mtime) = unsafe {
-    (handle::borrow::<WriteOp>(write_op)?, ioctx(io)?, arg::text(oid)?, arg::opt_read(mtime))
-};
-run_write(io, oid, &op.0, mtime.map(seconds), flags)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (op, io, oid, mtime) = unsafe {
+            (handle::borrow::<WriteOp>(write_op)?, ioctx(io)?, arg::text(oid)?, arg::opt_read(mtime))
+        };
+        run_write(io, oid, &op.0, mtime.map(seconds), flags)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -306,13 +307,13 @@ pub unsafe extern "C" fn rados_write_op_operate2(
     flags: c_int,
 ) -> c_int {
     entry!("rados_write_op_operate2", {
-// SAFETY: the contract that the header gives these arguments.
-let (op, io, oid, mtime) = unsafe {
-    (handle::borrow::<WriteOp>(write_op)?, ioctx(io)?, arg::text(oid)?, arg::opt_read(mtime))
-};
-let mtime = mtime.map(|at| seconds(at.tv_sec).saturating_add(u64::try_from(at.tv_nsec).unwrap_or(0)));
-run_write(io, oid, &op.0, mtime, flags)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (op, io, oid, mtime) = unsafe {
+            (handle::borrow::<WriteOp>(write_op)?, ioctx(io)?, arg::text(oid)?, arg::opt_read(mtime))
+        };
+        let mtime = mtime.map(|at| seconds(at.tv_sec).saturating_add(u64::try_from(at.tv_nsec).unwrap_or(0)));
+        run_write(io, oid, &op.0, mtime, flags)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -325,10 +326,16 @@ pub unsafe extern "C" fn rados_aio_write_op_operate(
     flags: c_int,
 ) -> c_int {
     entry!("rados_aio_write_op_operate", {
-// SAFETY: the contract that the header gives these arguments.
-let (op, io, done, oid, mtime) = unsafe {
-    (handle::borrow::<WriteOp>(write_op)?, ioctx(io)?, completion_of(completion)?, arg::text(oid)?, arg::opt_read(mtime))
-};
-start_write_list(io, done, oid, &op.0, mtime.map(seconds), flags)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (op, io, done, oid, mtime) = unsafe {
+            (
+                handle::borrow::<WriteOp>(write_op)?,
+                ioctx(io)?,
+                completion_of(completion)?,
+                arg::text(oid)?,
+                arg::opt_read(mtime),
+            )
+        };
+        start_write_list(io, done, oid, &op.0, mtime.map(seconds), flags)
+    })
 }

@@ -1,12 +1,12 @@
 //! Extended attributes of objects and their iterator.
 
-use crate::store::Op;
-use crate::capi::handle;
-use crate::capi::arg::{self, Later, OutBuf};
-use super::iters::XattrIter;
-use super::handles::{copy_out, ioctx, payload, read, start_read, start_write, write};
 use super::handles::completion as completion_of;
+use super::handles::{copy_out, ioctx, payload, read, start_read, start_write, write};
+use super::iters::XattrIter;
+use crate::capi::arg::{self, Later, OutBuf};
+use crate::capi::handle;
 use crate::capi::types::{rados_completion_t, rados_ioctx_t, rados_xattrs_iter_t};
+use crate::store::Op;
 use std::ffi::{c_char, c_int};
 
 #[unsafe(no_mangle)]
@@ -18,12 +18,12 @@ pub unsafe extern "C" fn rados_getxattr(
     len: usize,
 ) -> c_int {
     entry!("rados_getxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, name, buf) =
-    unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, OutBuf::new(buf, len)?) };
-let (_, out) = read(io, oid, Op::GetXattr { name: name.to_owned() })?;
-copy_out(buf, &out)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, name, buf) =
+            unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, OutBuf::new(buf, len)?) };
+        let (_, out) = read(io, oid, Op::GetXattr { name: name.to_owned() })?;
+        copy_out(buf, &out)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -35,20 +35,20 @@ pub unsafe extern "C" fn rados_setxattr(
     len: usize,
 ) -> c_int {
     entry!("rados_setxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, name, value) =
-    unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, arg::data(buf, len)?) };
-write(io, oid, Op::SetXattr { name: name.to_owned(), value: payload(value)? })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, name, value) =
+            unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, arg::data(buf, len)?) };
+        write(io, oid, Op::SetXattr { name: name.to_owned(), value: payload(value)? })
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_rmxattr(io: rados_ioctx_t, o: *const c_char, name: *const c_char) -> c_int {
     entry!("rados_rmxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, name) = unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?) };
-write(io, oid, Op::RmXattr { name: name.to_owned() })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, name) = unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?) };
+        write(io, oid, Op::RmXattr { name: name.to_owned() })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -58,13 +58,13 @@ pub unsafe extern "C" fn rados_getxattrs(
     iter: *mut rados_xattrs_iter_t,
 ) -> c_int {
     entry!("rados_getxattrs", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
-let (result, out) = read(io, oid, Op::GetXattrs)?;
-// SAFETY: the contract that the header gives these arguments.
-unsafe { arg::out(iter, handle::create(XattrIter::new(&out)))? };
-Ok(result)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
+        let (result, out) = read(io, oid, Op::GetXattrs)?;
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { arg::out(iter, handle::create(XattrIter::new(&out)))? };
+        Ok(result)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -75,24 +75,24 @@ pub unsafe extern "C" fn rados_getxattrs_next(
     len: *mut usize,
 ) -> c_int {
     entry!("rados_getxattrs_next", {
-// SAFETY: the contract that the header gives these arguments.
-let it = unsafe { handle::borrow::<XattrIter>(iter)? };
-let step = it.step();
-// SAFETY: the contract that the header gives these arguments.
-unsafe {
-    arg::out(name, step.key.cast_const())?;
-    arg::out(val, step.value.cast_const())?;
-    arg::out(len, step.value_len)
-}
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let it = unsafe { handle::borrow::<XattrIter>(iter)? };
+        let step = it.step();
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe {
+            arg::out(name, step.key.cast_const())?;
+            arg::out(val, step.value.cast_const())?;
+            arg::out(len, step.value_len)
+        }
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_getxattrs_end(iter: rados_xattrs_iter_t) {
     entry!("rados_getxattrs_end", {
-// SAFETY: the contract that the header gives these arguments.
-unsafe { handle::release::<XattrIter>(iter) }.map(drop)
-})
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handle::release::<XattrIter>(iter) }.map(drop)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -105,15 +105,15 @@ pub unsafe extern "C" fn rados_aio_getxattr(
     len: usize,
 ) -> c_int {
     entry!("rados_aio_getxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, done, name, buf) = unsafe {
-    (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?, OutBuf::new(buf, len)?)
-};
-start_read(io, done, oid, Op::GetXattr { name: name.to_owned() }, |out, _| {
-    copy_out(buf, &out).map(|len| len as i64)
-});
-Ok(())
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, done, name, buf) = unsafe {
+            (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?, OutBuf::new(buf, len)?)
+        };
+        start_read(io, done, oid, Op::GetXattr { name: name.to_owned() }, |out, _| {
+            copy_out(buf, &out).map(|len| len as i64)
+        });
+        Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -126,12 +126,12 @@ pub unsafe extern "C" fn rados_aio_setxattr(
     len: usize,
 ) -> c_int {
     entry!("rados_aio_setxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, done, name, value) = unsafe {
-    (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?, arg::data(buf, len)?)
-};
-start_write(io, done, oid, Op::SetXattr { name: name.to_owned(), value: payload(value)? })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, done, name, value) = unsafe {
+            (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?, arg::data(buf, len)?)
+        };
+        start_write(io, done, oid, Op::SetXattr { name: name.to_owned(), value: payload(value)? })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -142,11 +142,11 @@ pub unsafe extern "C" fn rados_aio_rmxattr(
     name: *const c_char,
 ) -> c_int {
     entry!("rados_aio_rmxattr", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, done, name) =
-    unsafe { (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?) };
-start_write(io, done, oid, Op::RmXattr { name: name.to_owned() })
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, done, name) =
+            unsafe { (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?) };
+        start_write(io, done, oid, Op::RmXattr { name: name.to_owned() })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -157,13 +157,13 @@ pub unsafe extern "C" fn rados_aio_getxattrs(
     iter: *mut rados_xattrs_iter_t,
 ) -> c_int {
     entry!("rados_aio_getxattrs", {
-// SAFETY: the contract that the header gives these arguments.
-let (io, oid, done, at) =
-    unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?, Later::new(iter)) };
-start_read(io, done, oid, Op::GetXattrs, move |out, result| {
-    at.set(handle::create(XattrIter::new(&out)));
-    Ok(result)
-});
-Ok(())
-})
+        // SAFETY: the contract that the header gives these arguments.
+        let (io, oid, done, at) =
+            unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?, Later::new(iter)) };
+        start_read(io, done, oid, Op::GetXattrs, move |out, result| {
+            at.set(handle::create(XattrIter::new(&out)));
+            Ok(result)
+        });
+        Ok(())
+    })
 }

@@ -1,0 +1,107 @@
+//! Which store a configuration means, and opening it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::session::Session;
+use crate::errno::Errno;
+use crate::runtime;
+use crate::store::{Store, StoreError};
+
+/// Prefix of a `mon_host` that names a local store's folder.
+const LOCAL: &str = "local:";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error(
+        "unable to get monitor info: no mon_host in the configuration, cannot identify monitors to contact"
+    )]
+    NoMonHost,
+    #[error("mon_host = {mon_host}: the cluster client is not part of this build yet")]
+    NoClusterClient { mon_host: String },
+    #[error(
+        "mon_host = {mon_host}: a local store is named by the full path of one folder, as in local:/folder"
+    )]
+    BadFolder { mon_host: String },
+    #[error("{place}: {source}")]
+    Store { place: String, source: StoreError },
+    #[error("cannot start threads: {0}")]
+    Threads(String),
+}
+
+impl ConnectError {
+    pub fn errno(&self) -> Errno {
+        match self {
+            ConnectError::NoMonHost => Errno::ENOENT,
+            ConnectError::NoClusterClient { .. } => Errno::EOPNOTSUPP,
+            ConnectError::BadFolder { .. } => Errno::EINVAL,
+            ConnectError::Store { source, .. } => Errno::from(source),
+            ConnectError::Threads(_) => Errno::EAGAIN,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Local(PathBuf),
+}
+
+/// What `mon_host` means. Nothing falls back from one kind of store to another.
+fn place(mon_host: &str) -> Result<Place, ConnectError> {
+    let mon_host = mon_host.trim();
+    if mon_host.is_empty() {
+        return Err(ConnectError::NoMonHost);
+    }
+    let Some(folder) = mon_host.strip_prefix(LOCAL) else {
+        return Err(ConnectError::NoClusterClient { mon_host: mon_host.to_owned() });
+    };
+    if !folder.starts_with('/') {
+        return Err(ConnectError::BadFolder { mon_host: mon_host.to_owned() });
+    }
+    Ok(Place::Local(PathBuf::from(folder)))
+}
+
+/// Opens the store that the configuration names.
+pub fn open(context: &Context) -> Result<Arc<Session>, ConnectError> {
+    let place = place(&context.conf.lock().str("mon_host"))?;
+    let threads = context.conf.lock().u64("logrbd_op_threads");
+    let runtime =
+        runtime::start(threads as usize).map_err(|error| ConnectError::Threads(error.to_string()))?;
+    let store = match place {
+        Place::Local(folder) => open_local(&folder, context, &runtime)?,
+    };
+    Session::new(store, runtime).map_err(|error| ConnectError::Threads(error.to_string()))
+}
+
+fn open_local(
+    folder: &std::path::Path,
+    _context: &Context,
+    _runtime: &tokio::runtime::Handle,
+) -> Result<Arc<dyn Store>, ConnectError> {
+    let source = StoreError::Unsupported { what: "the local store" };
+    Err(ConnectError::Store { place: folder.display().to_string(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_mon_host_is_cephs_error() {
+        for none in ["", "  "] {
+            assert_eq!(place(none).unwrap_err().errno(), Errno::ENOENT);
+        }
+    }
+
+    #[test]
+    fn monitors_and_folders_are_told_apart() {
+        assert_eq!(place("local:/some/folder").unwrap(), Place::Local("/some/folder".into()));
+        for monitors in ["10.0.0.1", "[v2:127.0.0.1:3300,v1:127.0.0.1:6789]", "local", "localhost:6789"] {
+            assert_eq!(place(monitors).unwrap_err().errno(), Errno::EOPNOTSUPP, "{monitors}");
+        }
+        for bad in ["local:", "local:folder", "local:../x"] {
+            assert_eq!(place(bad).unwrap_err().errno(), Errno::EINVAL, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What clusters are configured with (`rados_config_t`).
+
+use parking_lot::Mutex;
+
+use crate::conf::Config;
+
+/// A configuration, shared by the cluster handles that were made with it.
+pub struct Context {
+    pub conf: Mutex<Config>,
+}
+
+impl Context {
+    pub fn new(conf: Config) -> Context {
+        Context { conf: Mutex::new(conf) }
+    }
+}

@@ -1,0 +1,23 @@
+//! The client: cluster handles, I/O contexts, completions, op lists, watches and listings, without raw pointers.
+
+mod cluster;
+mod completion;
+mod connect;
+mod context;
+mod ioctx;
+pub mod listing;
+pub mod notify;
+mod ops;
+mod session;
+mod watch;
+mod writes;
+
+pub use cluster::Cluster;
+pub use completion::Completion;
+pub use connect::ConnectError;
+pub use context::Context;
+pub use ioctx::{IoCtx, Settings};
+pub use ops::{OpList, Sink, Sinks};
+pub use session::Session;
+pub use watch::{Notification, Watcher};
+pub use writes::Writes;
