@@ -331,6 +331,55 @@ pub unsafe fn in_iovecs<'a>(iov: *const libc::iovec, count: c_int) -> Result<Vec
     }
 }
 
+/// C's memory to read from, possibly after the call returned (aio).
+#[derive(Debug)]
+pub struct InBufs(Vec<(*const u8, usize)>);
+
+// SAFETY: only read, and C leaves it alone until the request completes.
+unsafe impl Send for InBufs {}
+// SAFETY: as above.
+unsafe impl Sync for InBufs {}
+
+impl InBufs {
+    /// One buffer. Null is fine for no bytes.
+    ///
+    /// # Safety
+    /// `p` is null or readable for `len` bytes until the buffers are dropped, and C does not change it meanwhile.
+    pub unsafe fn new(p: *const c_char, len: usize) -> Result<InBufs, Errno> {
+        // SAFETY: the caller's promise.
+        let data = unsafe { data(p, len)? };
+        Ok(InBufs(vec![(data.as_ptr(), data.len())]))
+    }
+
+    /// The iovecs of a vectored write; the array itself is not needed any more when this returns.
+    ///
+    /// # Safety
+    /// As for [`in_iovecs`], and the buffers as for [`InBufs::new`].
+    pub unsafe fn from_iovecs(iov: *const libc::iovec, count: c_int) -> Result<InBufs, Errno> {
+        // SAFETY: the caller's promise.
+        let parts = unsafe { in_iovecs(iov, count)? };
+        parts
+            .iter()
+            .try_fold(0usize, |sum, part| sum.checked_add(part.len()).filter(|&sum| fits::<u8>(sum)))
+            .ok_or(Errno::EINVAL)?;
+        Ok(InBufs(parts.iter().map(|part| (part.as_ptr(), part.len())).collect()))
+    }
+
+    pub fn slices(&self) -> Vec<&[u8]> {
+        self.0.iter().map(|&(start, len)| self.part(start, len)).collect()
+    }
+
+    /// The first buffer.
+    pub fn first(&self) -> &[u8] {
+        self.0.first().map_or(&[], |&(start, len)| self.part(start, len))
+    }
+
+    fn part(&self, start: *const u8, len: usize) -> &[u8] {
+        // SAFETY: each part was a valid slice when this was made, and stays so by the maker's promise.
+        unsafe { std::slice::from_raw_parts(start, len) }
+    }
+}
+
 /// A pointer of the caller that is only handed back: the `arg` of callbacks.
 #[derive(Clone, Copy, Debug)]
 pub struct Cookie(pub *mut c_void);

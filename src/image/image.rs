@@ -171,6 +171,7 @@ impl Image {
     /// Ends the image after all requests under way. The error of the last flush, if it failed; it is closed all the
     /// same.
     pub async fn close(self: &Arc<Self>) -> ImageResult<()> {
+        self.tracker.all().await;
         self.gate.begin_shut();
         self.lock_moved(); // who waits for the lock may stop waiting
         let was_owner = self.gate.shut(closed()).await;

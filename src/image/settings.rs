@@ -129,7 +129,7 @@ impl Settings {
         let disk = DiskOptions {
             cache,
             map_memory_bytes: layers.size("logrbd_map_memory", defaults.map_memory_bytes),
-            checkpoint_log_bytes: layers.size("logrbd_checkpoint_log", defaults.checkpoint_log_bytes),
+            checkpoint_log_bytes: layers.size("logrbd_checkpoint_log_size", defaults.checkpoint_log_bytes),
             segments_in_flight: layers.read(
                 "logrbd_segments_in_flight",
                 defaults.segments_in_flight,

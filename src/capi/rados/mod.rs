@@ -9,7 +9,7 @@ pub mod cluster;
 pub mod command;
 pub mod completion;
 pub mod conf;
-mod handles;
+pub(super) mod handles;
 pub mod io;
 pub mod ioctx;
 mod iters;

@@ -1,12 +1,22 @@
 //! Asynchronous image I/O and completions.
 
+use super::handles::{self, CompletionHandle, ImageHandle, Sink, finish, start, start_untracked};
+use super::io::check_zero_flags;
+use crate::capi::arg::{self, InBufs, Later, OutBuf, OutBufs};
+use crate::capi::handle::{self, Shared};
 use crate::capi::types::{rbd_callback_t, rbd_completion_t, rbd_image_t};
+use crate::errno::Errno;
+use crate::image::{CompareOutcome, total};
 use libc::iovec;
 use std::ffi::{c_char, c_int, c_void};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_set_image_notification(image: rbd_image_t, fd: c_int, typ: c_int) -> c_int {
-    stub!("rbd_set_image_notification")
+    entry!("rbd_set_image_notification", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            let handle = unsafe { handles::image(image)? };
+            handle.events.set(fd, typ)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -17,7 +27,20 @@ pub unsafe extern "C" fn rbd_aio_write(
     buf: *const c_char,
     c: rbd_completion_t,
 ) -> c_int {
-    stub!("rbd_aio_write")
+    entry!("rbd_aio_write", on_panic: handles::poison(image), {
+            let (handle, done, data) =
+                // SAFETY: the contract that the header gives these arguments.
+                unsafe { (handles::shared_image(image)?, handles::completion(c)?, arg::data(buf, len)?) };
+            match handle.image.try_write(off, &[data]) {
+                Some(written) => finish(&handle, done, written.map(|_| 0).map_err(Errno::from)),
+                None => {
+                    // SAFETY: the contract that the header gives these arguments.
+                    let data = unsafe { InBufs::new(buf, len)? };
+                    write_later(handle, done, off, data);
+                }
+            }
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -29,7 +52,20 @@ pub unsafe extern "C" fn rbd_aio_write2(
     c: rbd_completion_t,
     op_flags: c_int,
 ) -> c_int {
-    stub!("rbd_aio_write2")
+    entry!("rbd_aio_write2", on_panic: handles::poison(image), {
+            let (handle, done, data) =
+                // SAFETY: the contract that the header gives these arguments.
+                unsafe { (handles::shared_image(image)?, handles::completion(c)?, arg::data(buf, len)?) };
+            match handle.image.try_write(off, &[data]) {
+                Some(written) => finish(&handle, done, written.map(|_| 0).map_err(Errno::from)),
+                None => {
+                    // SAFETY: the contract that the header gives these arguments.
+                    let data = unsafe { InBufs::new(buf, len)? };
+                    write_later(handle, done, off, data);
+                }
+            }
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -40,7 +76,17 @@ pub unsafe extern "C" fn rbd_aio_writev(
     off: u64,
     c: rbd_completion_t,
 ) -> c_int {
-    stub!("rbd_aio_writev")
+    entry!("rbd_aio_writev", on_panic: handles::poison(image), {
+            let (handle, done, data) =
+                // SAFETY: the contract that the header gives these arguments.
+                unsafe { (handles::shared_image(image)?, handles::completion(c)?, iovecs(iov, iovcnt)?) };
+            let written = handle.image.try_write(off, &data.slices());
+            match written {
+                Some(written) => finish(&handle, done, written.map(|_| 0).map_err(Errno::from)),
+                None => write_later(handle, done, off, data),
+            }
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -51,7 +97,13 @@ pub unsafe extern "C" fn rbd_aio_read(
     buf: *mut c_char,
     c: rbd_completion_t,
 ) -> c_int {
-    stub!("rbd_aio_read")
+    entry!("rbd_aio_read", on_panic: handles::poison(image), {
+            let (handle, done, buf) =
+                // SAFETY: the contract that the header gives these arguments.
+                unsafe { (handles::shared_image(image)?, handles::completion(c)?, OutBuf::new(buf, len)?) };
+            read(handle, done, off, buf.into());
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -63,7 +115,13 @@ pub unsafe extern "C" fn rbd_aio_read2(
     c: rbd_completion_t,
     op_flags: c_int,
 ) -> c_int {
-    stub!("rbd_aio_read2")
+    entry!("rbd_aio_read2", on_panic: handles::poison(image), {
+            let (handle, done, buf) =
+                // SAFETY: the contract that the header gives these arguments.
+                unsafe { (handles::shared_image(image)?, handles::completion(c)?, OutBuf::new(buf, len)?) };
+            read(handle, done, off, buf.into());
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -74,7 +132,16 @@ pub unsafe extern "C" fn rbd_aio_readv(
     off: u64,
     c: rbd_completion_t,
 ) -> c_int {
-    stub!("rbd_aio_readv")
+    entry!("rbd_aio_readv", on_panic: handles::poison(image), {
+            if iovcnt <= 0 {
+                return Err(Errno::EINVAL);
+            }
+            let (handle, done, bufs) =
+                // SAFETY: the contract that the header gives these arguments.
+                unsafe { (handles::shared_image(image)?, handles::completion(c)?, arg::out_iovecs(iov, iovcnt)?) };
+            read(handle, done, off, bufs);
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -84,7 +151,13 @@ pub unsafe extern "C" fn rbd_aio_discard(
     len: u64,
     c: rbd_completion_t,
 ) -> c_int {
-    stub!("rbd_aio_discard")
+    entry!("rbd_aio_discard", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            let (handle, done) = unsafe { (handles::shared_image(image)?, handles::completion(c)?) };
+            let image = handle.image.clone();
+            start(handle, done, async move { Ok(image.discard(off, len).await.map(|_| 0)?) });
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -97,7 +170,18 @@ pub unsafe extern "C" fn rbd_aio_writesame(
     c: rbd_completion_t,
     op_flags: c_int,
 ) -> c_int {
-    stub!("rbd_aio_writesame")
+    entry!("rbd_aio_writesame", on_panic: handles::poison(image), {
+            let (handle, done, pattern) =
+                // SAFETY: the contract that the header gives these arguments.
+                unsafe { (handles::shared_image(image)?, handles::completion(c)?, arg::data(buf, data_len)?) };
+            if data_len == 0 || !len.is_multiple_of(data_len) {
+                return Err(Errno::EINVAL);
+            }
+            // The pattern is short; the range may be long.
+            let (image, pattern) = (handle.image.clone(), pattern.to_vec());
+            start(handle, done, async move { Ok(image.write_same(off, len as u64, &pattern).await.map(|_| 0)?) });
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -109,7 +193,16 @@ pub unsafe extern "C" fn rbd_aio_write_zeroes(
     zero_flags: c_int,
     op_flags: c_int,
 ) -> c_int {
-    stub!("rbd_aio_write_zeroes")
+    entry!("rbd_aio_write_zeroes", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            let (handle, done) = unsafe { (handles::shared_image(image)?, handles::completion(c)?) };
+            let image = handle.image.clone();
+            start(handle, done, async move {
+                check_zero_flags(zero_flags)?;
+                Ok(image.write_zeroes(off, len as u64).await.map(|_| 0)?)
+            });
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -123,7 +216,27 @@ pub unsafe extern "C" fn rbd_aio_compare_and_write(
     mismatch_off: *mut u64,
     op_flags: c_int,
 ) -> isize {
-    stub!("rbd_aio_compare_and_write")
+    entry!("rbd_aio_compare_and_write", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            let (handle, done, compare, data, mismatch) = unsafe {
+                let bufs = (InBufs::new(cmp_buf, len)?, InBufs::new(buf, len)?);
+                (handles::shared_image(image)?, handles::completion(c)?, bufs.0, bufs.1, Later::new(mismatch_off))
+            };
+            if !mismatch.is_wanted() {
+                return Err(Errno::EINVAL);
+            }
+            let image = handle.image.clone();
+            start(handle, done, async move {
+                match image.compare_and_write(off, compare.first(), data.first()).await? {
+                    CompareOutcome::Written(_) => Ok(0),
+                    CompareOutcome::Mismatch(at) => {
+                        mismatch.set(at);
+                        Err(Errno::EILSEQ)
+                    }
+                }
+            });
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -132,37 +245,68 @@ pub unsafe extern "C" fn rbd_aio_create_completion(
     complete_cb: rbd_callback_t,
     c: *mut rbd_completion_t,
 ) -> c_int {
-    stub!("rbd_aio_create_completion")
+    entry!("rbd_aio_create_completion", {
+        let made = handle::create(CompletionHandle::new(cb_arg, complete_cb));
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { arg::out(c, made) }
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_aio_is_complete(c: rbd_completion_t) -> c_int {
-    stub!("rbd_aio_is_complete")
+    entry!("rbd_aio_is_complete", {
+        // SAFETY: the contract that the header gives these arguments.
+        Ok(c_int::from(unsafe { handles::completion(c)? }.core.is_complete()))
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_aio_wait_for_complete(c: rbd_completion_t) -> c_int {
-    stub!("rbd_aio_wait_for_complete")
+    entry!("rbd_aio_wait_for_complete", {
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handles::completion(c)? }.wait();
+        Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_aio_get_return_value(c: rbd_completion_t) -> isize {
-    stub!("rbd_aio_get_return_value")
+    entry!("rbd_aio_get_return_value", {
+        // SAFETY: the contract that the header gives these arguments.
+        Ok(unsafe { handles::completion(c)? }.core.result() as isize)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_aio_get_arg(c: rbd_completion_t) -> *mut c_void {
-    stub!("rbd_aio_get_arg")
+    entry!("rbd_aio_get_arg", {
+        // SAFETY: the contract that the header gives these arguments.
+        Ok(unsafe { handles::completion(c)? }.arg.0)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_aio_release(c: rbd_completion_t) {
-    stub!("rbd_aio_release")
+    entry!("rbd_aio_release", {
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handle::release_shared::<CompletionHandle>(c) }.map(drop)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_aio_flush(image: rbd_image_t, c: rbd_completion_t) -> c_int {
-    stub!("rbd_aio_flush")
+    entry!("rbd_aio_flush", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            let (handle, done) = unsafe { (handles::shared_image(image)?, handles::completion(c)?) };
+            // What was issued before is waited for; what comes later is not.
+            let (image, earlier) = (handle.image.clone(), handle.image.earlier_requests());
+            let ticket = handle.image.ticket();
+            start_untracked(handle, done, async move {
+                let flushed = image.flush_after(earlier).await.map(|()| 0).map_err(Errno::from);
+                (flushed, ticket)
+            });
+            Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -171,5 +315,46 @@ pub unsafe extern "C" fn rbd_poll_io_events(
     comps: *mut rbd_completion_t,
     numcomp: c_int,
 ) -> c_int {
-    stub!("rbd_poll_io_events")
+    entry!("rbd_poll_io_events", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            let handle = unsafe { handles::image(image)? };
+            let max = usize::try_from(numcomp).map_err(|_| Errno::EINVAL)?;
+            let completed: Vec<rbd_completion_t> = handle.events.poll(max).iter().map(handle::raw).collect();
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { arg::out_slice(comps, &completed)? };
+            Ok(completed.len())
+    })
+}
+
+/// # Safety
+/// As for [`arg::in_iovecs`], and the buffers live until the request completes.
+unsafe fn iovecs(iov: *const iovec, count: c_int) -> Result<InBufs, Errno> {
+    if count <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { InBufs::from_iovecs(iov, count) }
+}
+
+fn write_later(handle: Shared<ImageHandle>, done: Shared<CompletionHandle>, offset: u64, data: InBufs) {
+    let image = handle.image.clone();
+    start(handle, done, async move {
+        let slices = data.slices();
+        debug_assert!(total(&slices) <= isize::MAX as u64);
+        Ok(image.write(offset, &slices).await.map(|_| 0)?)
+    });
+}
+
+fn read(handle: Shared<ImageHandle>, done: Shared<CompletionHandle>, offset: u64, bufs: OutBufs) {
+    let length = bufs.len() as u64;
+    let mut sink = Sink::new(bufs);
+    if let Some(read) = handle.image.try_read(offset, length, &mut sink) {
+        let outcome = read.map_err(Errno::from).and_then(|read| sink.outcome(read));
+        return finish(&handle, done, outcome);
+    }
+    let image = handle.image.clone();
+    start(handle, done, async move {
+        let read = image.read(offset, length, &mut sink).await?;
+        sink.outcome(read)
+    });
 }

@@ -1,24 +1,39 @@
 //! Clones, parents and children.
 
+use super::handles;
+use crate::capi::arg;
 use crate::capi::types::{
     librbd_progress_fn_t, rados_ioctx_t, rbd_child_info_t, rbd_image_options_t, rbd_image_spec_t,
     rbd_image_t, rbd_linked_image_spec_t, rbd_snap_spec_t,
 };
+use crate::errno::Errno;
 use std::ffi::{c_char, c_int, c_void};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_image_spec_cleanup(image: *mut rbd_image_spec_t) {
-    stub!("rbd_image_spec_cleanup")
+    entry!("rbd_image_spec_cleanup", {
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { free_spec(image) }
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_image_spec_list_cleanup(images: *mut rbd_image_spec_t, num_images: usize) {
-    stub!("rbd_image_spec_list_cleanup")
+    entry!("rbd_image_spec_list_cleanup", {
+        for n in 0..num_images {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { free_spec(images.wrapping_add(n))? };
+        }
+        Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_linked_image_spec_cleanup(image: *mut rbd_linked_image_spec_t) {
-    stub!("rbd_linked_image_spec_cleanup")
+    entry!("rbd_linked_image_spec_cleanup", {
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { free_linked(image) }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -26,7 +41,13 @@ pub unsafe extern "C" fn rbd_linked_image_spec_list_cleanup(
     images: *mut rbd_linked_image_spec_t,
     num_images: usize,
 ) {
-    stub!("rbd_linked_image_spec_list_cleanup")
+    entry!("rbd_linked_image_spec_list_cleanup", {
+        for n in 0..num_images {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { free_linked(images.wrapping_add(n))? };
+        }
+        Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -71,7 +92,12 @@ pub unsafe extern "C" fn rbd_clone3(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_get_overlap(image: rbd_image_t, overlap: *mut u64) -> c_int {
-    stub!("rbd_get_overlap")
+    entry!("rbd_get_overlap", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { arg::out(overlap, 0) }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -84,7 +110,12 @@ pub unsafe extern "C" fn rbd_get_parent_info(
     parent_snapname: *mut c_char,
     psnapnamelen: usize,
 ) -> c_int {
-    stub!("rbd_get_parent_info")
+    entry!("rbd_get_parent_info", on_panic: handles::poison(image), {
+            // No image has a parent.
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            Err::<(), _>(Errno::ENOENT)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -99,7 +130,12 @@ pub unsafe extern "C" fn rbd_get_parent_info2(
     parent_snapname: *mut c_char,
     psnapnamelen: usize,
 ) -> c_int {
-    stub!("rbd_get_parent_info2")
+    entry!("rbd_get_parent_info2", on_panic: handles::poison(image), {
+            // No image has a parent.
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            Err::<(), _>(Errno::ENOENT)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -108,12 +144,22 @@ pub unsafe extern "C" fn rbd_get_parent(
     parent_image: *mut rbd_linked_image_spec_t,
     parent_snap: *mut rbd_snap_spec_t,
 ) -> c_int {
-    stub!("rbd_get_parent")
+    entry!("rbd_get_parent", on_panic: handles::poison(image), {
+            // No image has a parent.
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            Err::<(), _>(Errno::ENOENT)
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_flatten(image: rbd_image_t) -> c_int {
-    stub!("rbd_flatten")
+    entry!("rbd_flatten", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            let handle = unsafe { handles::image(image)? };
+            // No image has a parent.
+            Err::<(), _>(if handle.image.is_read_only() { Errno::EROFS } else { Errno::EINVAL })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -122,7 +168,12 @@ pub unsafe extern "C" fn rbd_flatten_with_progress(
     cb: librbd_progress_fn_t,
     cbdata: *mut c_void,
 ) -> c_int {
-    stub!("rbd_flatten_with_progress")
+    entry!("rbd_flatten_with_progress", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            let handle = unsafe { handles::image(image)? };
+            // No image has a parent.
+            Err::<(), _>(if handle.image.is_read_only() { Errno::EROFS } else { Errno::EINVAL })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -133,7 +184,16 @@ pub unsafe extern "C" fn rbd_list_children(
     images: *mut c_char,
     images_len: *mut usize,
 ) -> isize {
-    stub!("rbd_list_children")
+    entry!("rbd_list_children", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe {
+                arg::out(pools_len, 0)?;
+                arg::out(images_len, 0)?;
+            }
+            Ok(0usize)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -142,7 +202,26 @@ pub unsafe extern "C" fn rbd_list_children2(
     children: *mut rbd_child_info_t,
     max_children: *mut c_int,
 ) -> c_int {
-    stub!("rbd_list_children2")
+    entry!("rbd_list_children2", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            // SAFETY: the contract that the header gives these arguments.
+            if unsafe { arg::read(max_children)? } < 1 {
+                // One for the entry that ends the list.
+                // SAFETY: the contract that the header gives these arguments.
+                unsafe { arg::out(max_children, 1)? };
+                return Err(Errno::ERANGE);
+            }
+            let end = rbd_child_info_t {
+                pool_name: std::ptr::null(),
+                image_name: std::ptr::null(),
+                image_id: std::ptr::null(),
+                trash: false,
+            };
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { arg::out(children, end)? };
+            Ok(0usize)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -161,7 +240,12 @@ pub unsafe extern "C" fn rbd_list_children3(
     images: *mut rbd_linked_image_spec_t,
     max_images: *mut usize,
 ) -> c_int {
-    stub!("rbd_list_children3")
+    entry!("rbd_list_children3", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { arg::out(max_images, 0) }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -170,5 +254,43 @@ pub unsafe extern "C" fn rbd_list_descendants(
     images: *mut rbd_linked_image_spec_t,
     max_images: *mut usize,
 ) -> c_int {
-    stub!("rbd_list_descendants")
+    entry!("rbd_list_descendants", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { arg::out(max_images, 0) }
+    })
+}
+
+/// # Safety
+/// Null, or what `rbd_list2` filled in.
+unsafe fn free_spec(spec: *mut rbd_image_spec_t) -> Result<(), Errno> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let found = arg::read(spec)?;
+        arg::free(found.id);
+        arg::free(found.name);
+        arg::out(spec, rbd_image_spec_t { id: std::ptr::null_mut(), name: std::ptr::null_mut() })
+    }
+}
+
+/// # Safety
+/// Null, or what one of the lists of linked images filled in.
+unsafe fn free_linked(spec: *mut rbd_linked_image_spec_t) -> Result<(), Errno> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let found = arg::read(spec)?;
+        for text in [found.pool_name, found.pool_namespace, found.image_id, found.image_name] {
+            arg::free(text);
+        }
+        let null = std::ptr::null_mut();
+        let empty = rbd_linked_image_spec_t {
+            pool_name: null,
+            pool_namespace: null,
+            image_id: null,
+            image_name: null,
+            ..found
+        };
+        arg::out(spec, empty)
+    }
 }

@@ -1,9 +1,12 @@
 //! Groups of images.
 
+use super::handles;
+use crate::capi::arg;
 use crate::capi::types::{
     librbd_progress_fn_t, rados_ioctx_t, rbd_group_image_info_t, rbd_group_info_t, rbd_group_snap_info_t,
     rbd_image_t,
 };
+use crate::errno::Errno;
 use std::ffi::{c_char, c_int, c_void};
 
 #[unsafe(no_mangle)]
@@ -12,7 +15,17 @@ pub unsafe extern "C" fn rbd_get_group(
     group_info: *mut rbd_group_info_t,
     group_info_size: usize,
 ) -> c_int {
-    stub!("rbd_get_group")
+    entry!("rbd_get_group", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            if group_info_size != size_of::<rbd_group_info_t>() {
+                return Err(Errno::ERANGE);
+            }
+            // In no group.
+            let info = rbd_group_info_t { name: arg::malloc_cstr(b"")?, pool: -1 };
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { arg::out(group_info, info) }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -27,7 +40,13 @@ pub unsafe extern "C" fn rbd_group_remove(p: rados_ioctx_t, name: *const c_char)
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_group_list(p: rados_ioctx_t, names: *mut c_char, size: *mut usize) -> c_int {
-    stub!("rbd_group_list")
+    entry!("rbd_group_list", {
+        // There are no groups.
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handles::place(p)? };
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handles::fill_joined(names, size, &[]) }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -44,7 +63,17 @@ pub unsafe extern "C" fn rbd_group_info_cleanup(
     group_info: *mut rbd_group_info_t,
     group_info_size: usize,
 ) -> c_int {
-    stub!("rbd_group_info_cleanup")
+    entry!("rbd_group_info_cleanup", {
+        if group_info_size != size_of::<rbd_group_info_t>() {
+            return Err(Errno::ERANGE);
+        }
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe {
+            let info = arg::read(group_info)?;
+            arg::free(info.name);
+            arg::out(group_info, rbd_group_info_t { name: std::ptr::null_mut(), ..info })
+        }
+    })
 }
 
 #[unsafe(no_mangle)]

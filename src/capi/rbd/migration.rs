@@ -1,8 +1,10 @@
 //! Live migration of images.
 
+use super::handles;
 use crate::capi::types::{
     librbd_progress_fn_t, rados_ioctx_t, rbd_image_migration_status_t, rbd_image_options_t, rbd_image_t,
 };
+use crate::errno::Errno;
 use std::ffi::{c_char, c_int, c_void};
 
 #[unsafe(no_mangle)]
@@ -92,5 +94,10 @@ pub unsafe extern "C" fn rbd_get_migration_source_spec(
     source_spec: *mut c_char,
     max_len: *mut usize,
 ) -> c_int {
-    stub!("rbd_get_migration_source_spec")
+    entry!("rbd_get_migration_source_spec", on_panic: handles::poison(image), {
+            // No image is being migrated.
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            Err::<(), _>(Errno::EINVAL)
+    })
 }

@@ -1,9 +1,13 @@
 //! Mirroring of one image.
 
+use super::handles;
+use crate::capi::arg;
 use crate::capi::types::{
     rados_ioctx_t, rbd_image_t, rbd_mirror_image_global_status_t, rbd_mirror_image_info_t,
-    rbd_mirror_image_mode_t, rbd_mirror_image_status_state_t, rbd_mirror_image_status_t,
+    rbd_mirror_image_mode_t, rbd_mirror_image_state_t, rbd_mirror_image_status_state_t,
+    rbd_mirror_image_status_t,
 };
+use crate::errno::Errno;
 use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;
 
@@ -156,12 +160,27 @@ pub unsafe extern "C" fn rbd_mirror_image_get_info(
     mirror_image_info: *mut rbd_mirror_image_info_t,
     info_size: usize,
 ) -> c_int {
-    stub!("rbd_mirror_image_get_info")
+    entry!("rbd_mirror_image_get_info", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            if info_size != size_of::<rbd_mirror_image_info_t>() {
+                return Err(Errno::ERANGE);
+            }
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { arg::out(mirror_image_info, not_mirrored()?) }
+    })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rbd_mirror_image_get_info_cleanup(mirror_image_info: *mut rbd_mirror_image_info_t) {
-    stub!("rbd_mirror_image_get_info_cleanup")
+    entry!("rbd_mirror_image_get_info_cleanup", {
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe {
+            let info = arg::read(mirror_image_info)?;
+            arg::free(info.global_id);
+            arg::out(mirror_image_info, rbd_mirror_image_info_t { global_id: std::ptr::null_mut(), ..info })
+        }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -169,7 +188,12 @@ pub unsafe extern "C" fn rbd_mirror_image_get_mode(
     image: rbd_image_t,
     mode: *mut rbd_mirror_image_mode_t,
 ) -> c_int {
-    stub!("rbd_mirror_image_get_mode")
+    entry!("rbd_mirror_image_get_mode", on_panic: handles::poison(image), {
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { handles::image(image)? };
+            // SAFETY: the contract that the header gives these arguments.
+            unsafe { arg::out(mode, rbd_mirror_image_mode_t::RBD_MIRROR_IMAGE_MODE_JOURNAL) }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -204,4 +228,10 @@ pub unsafe extern "C" fn rbd_mirror_image_get_instance_id(
     id_max_length: *mut usize,
 ) -> c_int {
     stub!("rbd_mirror_image_get_instance_id")
+}
+
+/// What there is to say about an image that is not mirrored.
+pub fn not_mirrored() -> Result<rbd_mirror_image_info_t, Errno> {
+    let state = rbd_mirror_image_state_t::RBD_MIRROR_IMAGE_DISABLED;
+    Ok(rbd_mirror_image_info_t { global_id: arg::malloc_cstr(b"")?, state, primary: false })
 }

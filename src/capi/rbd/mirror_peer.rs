@@ -1,5 +1,7 @@
 //! Mirroring of a pool: mode, site name, peers.
 
+use super::handles;
+use crate::capi::arg;
 use crate::capi::types::{
     rados_ioctx_t, rados_t, rbd_mirror_mode_t, rbd_mirror_peer_direction_t, rbd_mirror_peer_site_t,
     rbd_mirror_peer_t,
@@ -26,7 +28,12 @@ pub unsafe extern "C" fn rbd_mirror_mode_get(
     io_ctx: rados_ioctx_t,
     mirror_mode: *mut rbd_mirror_mode_t,
 ) -> c_int {
-    stub!("rbd_mirror_mode_get")
+    entry!("rbd_mirror_mode_get", {
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handles::place(io_ctx)? };
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { arg::out(mirror_mode, rbd_mirror_mode_t::RBD_MIRROR_MODE_DISABLED) }
+    })
 }
 
 #[unsafe(no_mangle)]

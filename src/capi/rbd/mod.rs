@@ -11,6 +11,7 @@ pub mod create;
 pub mod encryption;
 pub mod features;
 pub mod group;
+mod handles;
 pub mod image;
 pub mod io;
 pub mod lock;

@@ -1,6 +1,9 @@
 //! The trash.
 
+use super::handles;
+use crate::capi::arg;
 use crate::capi::types::{librbd_progress_fn_t, rados_ioctx_t, rbd_trash_image_info_t};
+use crate::errno::Errno;
 use libc::time_t;
 use std::ffi::{c_char, c_int, c_void};
 
@@ -15,7 +18,12 @@ pub unsafe extern "C" fn rbd_trash_get(
     id: *const c_char,
     info: *mut rbd_trash_image_info_t,
 ) -> c_int {
-    stub!("rbd_trash_get")
+    entry!("rbd_trash_get", {
+        // The trash is empty.
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handles::place(io)? };
+        Err::<(), _>(Errno::ENOENT)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -29,7 +37,13 @@ pub unsafe extern "C" fn rbd_trash_list(
     trash_entries: *mut rbd_trash_image_info_t,
     num_entries: *mut usize,
 ) -> c_int {
-    stub!("rbd_trash_list")
+    entry!("rbd_trash_list", {
+        // The trash is empty.
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { handles::place(io)? };
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe { arg::out(num_entries, 0) }
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -37,7 +51,17 @@ pub unsafe extern "C" fn rbd_trash_list_cleanup(
     trash_entries: *mut rbd_trash_image_info_t,
     num_entries: usize,
 ) {
-    stub!("rbd_trash_list_cleanup")
+    entry!("rbd_trash_list_cleanup", {
+        // SAFETY: the contract that the header gives these arguments.
+        unsafe {
+            for n in 0..num_entries {
+                let entry = arg::read(trash_entries.wrapping_add(n))?;
+                arg::free(entry.id);
+                arg::free(entry.name);
+            }
+        }
+        Ok(())
+    })
 }
 
 #[unsafe(no_mangle)]
