@@ -38,10 +38,11 @@ class Context:
     def image(self, suffix=""):
         return self.name.replace("_", "-") + suffix
 
-    # librbd's own cache keeps what was flushed over a SIGKILL, but what is left is no prefix of the writes.
+    # librbd's own cache keeps what was flushed over a SIGKILL, but what is left is no prefix of the writes:
+    # `qemu/run --store cluster --conf ... --cache writeback kill_prefix` shows it.
     @property
     def crash_cache(self):
-        return "writeback" if self.store.ours else "none"
+        return self.options.cache or ("writeback" if self.store.ours else "none")
 
 
 def find():
@@ -66,6 +67,7 @@ def main():
     parser.add_argument("--lib", help="folder with librados.so.2 and librbd.so.1 (default for the local store: build/lib)")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31))
     parser.add_argument("--rounds", type=int, default=3, help="of each test that kills (default 3)")
+    parser.add_argument("--cache", choices=["writeback", "none"], help="of the guests that are killed (default: writeback; none for Ceph's librbd)")
     parser.add_argument("--keep", action="store_true", help="keep the logs of tests that passed, too")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("pattern", nargs="*", help="run only tests whose name contains one of these")
