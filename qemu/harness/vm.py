@@ -167,6 +167,16 @@ class Vm:
                 raise Failed(f"QMP {command}: {answer['error']}")
             return answer.get("return", answer)
 
+    def qmp_event(self, name, timeout):
+        self.sock["qmp"].settimeout(timeout)
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            answer = self.qmp_read()
+            if answer.get("event") == name:
+                self.sock["qmp"].settimeout(60)
+                return answer
+        raise Failed(f"no {name} from QEMU within {timeout} s")
+
     # -- the end --
 
     def libraries(self):

@@ -3,7 +3,7 @@
 import json
 import os
 
-from harness.procs import expect, run
+from harness.procs import expect, run, spawn
 
 
 def fio(t, engine, *args, check=True, timeout=150):
@@ -54,6 +54,36 @@ def t_rbd_trim_and_mix(t):
     trimmed = result["jobs"][0]["trim"]["io_bytes"]
     expect(result["jobs"][0]["error"] == 0 and trimmed == 64 << 20, f"fio trimmed {trimmed} bytes")
     run(["qemu-io", "-f", "raw", "-c", "read -P 0 0 64M", url], env)
+
+
+def t_neighbours(t):
+    """Several processes on one store, each on its own image; one is killed, the others do not notice."""
+    env = t.store.env(CEPH_CONF=t.store.conf)
+    images = [t.image(f"-{n}") for n in range(4)]
+    for image in images:
+        run(["qemu-img", "create", "-q", "-f", "raw", t.store.url(image), "64M"], t.store.env())
+
+    def start(image, *more):
+        return spawn(["env", "-C", t.work, "fio", "--name=job", "--ioengine=rbd", "--clientname=admin", f"--pool={t.store.pool}",
+                      f"--rbdname={image}", "--rw=randwrite", "--bs=4k", "--iodepth=16", "--fsync=64", "--verify=crc32c", "--verify_fatal=1",
+                      "--size=16M", f"--output={t.path(image)}", *more], env, stdin=-3, stdout=-3, stderr=-3)
+
+    victim = start(images[0], "--thread", "--time_based", "--runtime=600")
+    others = [start(image, "--loops=3") for image in images[1:]]
+    try:
+        others[0].wait(120)
+        expect(victim.poll() is None, "the one to be killed has ended by itself")
+        victim.kill()
+        for image, process in zip(images[1:], others):
+            process.wait(120)
+            with open(t.path(image)) as f:
+                expect(process.returncode == 0, f"fio on {image}: {process.returncode}: {f.read()[-1500:]}")
+    finally:
+        for process in [victim, *others]:
+            process.kill()
+            process.wait()
+    for image in images:  # the killed one's image opens as well
+        run(["qemu-io", "-f", "raw", "-c", "write -f -P 1 32M 1M", "-c", "read -P 1 32M 1M", t.store.url(image)], t.store.env(), timeout=90)
 
 
 def t_rados(t):
