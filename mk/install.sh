@@ -3,7 +3,9 @@
 # usage: install.sh BUILT_LIBDIR DESTDIR LIBDIR INCLUDEDIR
 # A file that is there already is replaced only if it is ours: Ceph's own are never overwritten.
 set -eu
-built=$1 destdir=$2 libdir=$3 includedir=$4
+built=$(realpath "$1")
+cd "$(dirname "$0")/.."
+destdir=$2 libdir=$3 includedir=$4
 
 ours() { # a symbol name in the libraries, a word in the texts
     [ ! -e "$1" ] || grep -q logrbd "$1"

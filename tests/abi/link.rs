@@ -90,3 +90,49 @@ fn debians_python_modules_load() {
     assert!(text.contains(libs::dir().join("librados.so.2").to_str().unwrap()));
     assert!(!text.contains(libs::DEBIAN_LIBS.to_string().as_str()) || !text.contains("libceph-common"));
 }
+
+/// mk/install.sh, as `make install` calls it.
+fn install(destdir: &Path, libdir: &str) -> Command {
+    let mut command = Command::new(libs::repo("mk/install.sh"));
+    command.arg(libs::dir()).arg(destdir).args([libdir, "/opt/include/logrbd"]);
+    command
+}
+
+#[test]
+fn an_installed_tree_serves_programs() {
+    let out = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        libs::run(&mut install(out.path(), "/opt/lib/logrbd"));
+    }
+    let libdir = out.path().join("opt/lib/logrbd");
+    let include = out.path().join("opt/include/logrbd");
+    let program =
+        compile("both", &libdir, out.path(), &["-I", include.to_str().unwrap(), "-lrbd", "-lrados"]);
+    libs::run(Command::new(program).env("LD_LIBRARY_PATH", &libdir));
+    for link in ["librados.so", "librbd.so"] {
+        assert!(std::fs::read_link(libdir.join(link)).unwrap().to_str().unwrap().starts_with(link));
+    }
+    assert!(
+        std::fs::read_to_string(libdir.join("pkgconfig/logrbd.pc")).unwrap().contains("-L/opt/lib/logrbd")
+    );
+}
+
+#[test]
+fn cephs_own_files_are_never_overwritten() {
+    for theirs in ["opt/lib/librbd.so.1", "opt/include/logrbd/rbd/librbd.h"] {
+        let out = tempfile::tempdir().unwrap();
+        let path = out.path().join(theirs);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let source = if theirs.ends_with(".h") {
+            Path::new("/usr/include/rbd/librbd.h").to_path_buf()
+        } else {
+            Path::new(libs::DEBIAN_LIBS).join("librbd.so.1")
+        };
+        std::fs::copy(&source, &path).unwrap();
+        let refused = libs::try_run(&mut install(out.path(), "/opt/lib"));
+        assert!(!refused.status.success());
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("is not ours"));
+        assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(source).unwrap());
+        assert!(!out.path().join("opt/lib/librados.so.2").exists(), "nothing may be changed");
+    }
+}
