@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
-"""Writes docs/symbols.md from src/capi/symbols.tsv and capi-tests/consumers.tsv. usage: symbols.py [OUT]"""
+"""Writes docs/symbols.md from src/capi/symbols.tsv and capi-tests/consumers.tsv. usage: symbols.py [OUT]
+
+With OUT, symbols.tsv is first brought in line with the code: an entry! that the list calls a stub on both stores works on
+the local one from now on, and what is a stub! in the code is a stub on both. `cluster` is set by hand.
+"""
 import collections
 import pathlib
+import re
 import sys
 
 top = pathlib.Path(__file__).resolve().parent.parent
@@ -13,7 +18,33 @@ def rows(path):
     return [dict(zip(names, line.split("\t"), strict=True)) for line in lines[1:]]
 
 
+def in_code():
+    found = {}
+    for library in ("rados", "rbd"):
+        for file in (top / "src/capi" / library).glob("*.rs"):
+            for item in file.read_text().split('pub unsafe extern "C" fn ')[1:]:
+                body = item.split("#[unsafe(no_mangle)]")[0]
+                word = re.search(r'\b(entry|stub)!\(\s*"([^"]+)"', body)
+                found[word[2]] = word[1]
+    return found
+
+
+def sync(symbols):
+    code = in_code()
+    for s in symbols:
+        works = "works" in (s["local"], s["cluster"])
+        if code[s["symbol"]] == "stub":
+            s["local"] = s["cluster"] = "stub"
+        elif not works:
+            s["local"] = "works"
+    names = list(symbols[0])
+    lines = ["\t".join(names)] + ["\t".join(s[n] for n in names) for s in symbols]
+    (top / "src/capi/symbols.tsv").write_text("\n".join(lines) + "\n")
+
+
 symbols = rows("src/capi/symbols.tsv")
+if len(sys.argv) > 1:
+    sync(symbols)
 consumers = collections.defaultdict(list)
 for row in rows("capi-tests/consumers.tsv"):
     consumers[row["symbol"]].append(row["consumer"])

@@ -925,14 +925,14 @@ int rados_watch(rados_ioctx_t io,
                 uint64_t ver,
                 uint64_t *cookie,
                 rados_watchcb_t watchcb,
-                void *arg);
+                void *cb_arg);
 
 int rados_watch2(rados_ioctx_t io,
                  const char *o,
                  uint64_t *cookie,
                  rados_watchcb2_t watchcb,
                  rados_watcherrcb_t watcherrcb,
-                 void *arg);
+                 void *cb_arg);
 
 int rados_watch3(rados_ioctx_t io,
                  const char *o,
@@ -940,7 +940,7 @@ int rados_watch3(rados_ioctx_t io,
                  rados_watchcb2_t watchcb,
                  rados_watcherrcb_t watcherrcb,
                  uint32_t timeout,
-                 void *arg);
+                 void *cb_arg);
 
 int rados_aio_watch(rados_ioctx_t io,
                     const char *o,
@@ -948,7 +948,7 @@ int rados_aio_watch(rados_ioctx_t io,
                     uint64_t *handle,
                     rados_watchcb2_t watchcb,
                     rados_watcherrcb_t watcherrcb,
-                    void *arg);
+                    void *cb_arg);
 
 int rados_aio_watch2(rados_ioctx_t io,
                      const char *o,
@@ -957,7 +957,7 @@ int rados_aio_watch2(rados_ioctx_t io,
                      rados_watchcb2_t watchcb,
                      rados_watcherrcb_t watcherrcb,
                      uint32_t timeout,
-                     void *arg);
+                     void *cb_arg);
 
 int rados_watch_check(rados_ioctx_t io, uint64_t cookie);
 

@@ -84,7 +84,7 @@ fn play(config: &mut Option<Config>, world: &'static Fake, line: &str) -> String
         "get" => match (conf!().get(text(1)), text(2).parse::<usize>()) {
             (Ok(value), Err(_)) => format!("[{value}] 0"),
             (Ok(value), Ok(room)) if room > value.len() => format!("[{value}] 0"),
-            // The buffer itself is capi's business: see tests/abi/conf.rs.
+            // The buffer itself is the business of capi: see tests/abi/conf.rs.
             (Ok(_), Ok(_)) => "ENAMETOOLONG".to_string(),
             (Err(errno), _) => errno.to_string(),
         },

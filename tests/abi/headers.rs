@@ -35,6 +35,11 @@ fn generate(library: &str) -> String {
     for keyword in ["pub struct ", "pub enum ", "pub type "] {
         config.export.include.extend(text.split(keyword).skip(1).map(word));
     }
+    // Constants are public in the types' file only; elsewhere they serve the code.
+    for file in sources(library).iter().skip(1) {
+        let text = std::fs::read_to_string(file).unwrap();
+        config.export.exclude.extend(text.split("const ").skip(1).map(word));
+    }
     // cbindgen knows no string constants.
     let mut includes = config.after_includes.take().unwrap_or_default();
     for constant in text.split("pub const ").skip(1) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod compare;
+mod conf;
 mod headers;
 mod libs;
 mod link;

@@ -52,8 +52,8 @@ pub unsafe extern "C" fn rados_create2(
 ) -> c_int {
     entry!("rados_create2", {
         // SAFETY: the contract that the header gives these arguments.
-        let (cluster, name) = unsafe { (arg::opt_text(clustername)?, arg::opt_text(name)?) };
-        let config = Config::named(cluster.unwrap_or(""), name.unwrap_or("client.admin"), &Process)?;
+        let (cluster, name) = unsafe { (arg::opt_text(clustername)?, arg::text(name)?) };
+        let config = Config::named(cluster.unwrap_or(""), name, &Process)?;
         let made = ClusterHandle::new(config);
         // SAFETY: the contract that the header gives these arguments.
         unsafe { arg::out(pcluster, handle::create(made)) }
