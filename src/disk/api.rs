@@ -428,11 +428,18 @@ pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> D
         if unbuffered.is_empty() {
             return Ok(());
         }
-        missing = read_mapped(&writer.shared, &writer.head.state.map(), &unbuffered, &mut wanted).await?;
+        match read_mapped(&writer.shared, &writer.head.state.map(), &unbuffered, &mut wanted).await {
+            Ok(gone) => missing = gone,
+            Err(error) if error.is_not_found() => {
+                return Err(writer.shared.unless_fenced(writer.epoch, error).await);
+            }
+            Err(error) => return Err(error),
+        }
         if missing.is_empty() {
             return Ok(());
         }
         // Garbage collection has moved them since the map was looked at.
     }
-    Err(gone(&writer.shared, &missing))
+    let error = gone(&writer.shared, &missing);
+    Err(writer.shared.unless_fenced(writer.epoch, error).await)
 }

@@ -21,6 +21,8 @@ mod remove;
 mod replay;
 pub mod segments;
 mod shared;
+#[cfg(test)]
+mod sim;
 mod sink;
 mod snaps;
 pub mod state;

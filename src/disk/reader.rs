@@ -34,9 +34,7 @@ struct Follow {
 
 impl Reader {
     pub async fn open(shared: &Arc<Shared>) -> DiskResult<Arc<Reader>> {
-        let header = Header::read(&shared.store, &shared.names).await?;
-        let (head, position) = Head::open(shared, &header.root).await?;
-        let follow = Follow { cursor: LogCursor::new(position, None), version: header.version, stale: false };
+        let (header, head, follow) = newest(shared).await?;
         let reader = Arc::new(Reader {
             shared: shared.clone(),
             view: Mutex::new(head),
@@ -162,11 +160,28 @@ impl Reader {
     }
 
     async fn restart(&self, follow: &mut Follow) -> DiskResult<()> {
-        let header = Header::read(&self.shared.store, &self.shared.names).await?;
-        let (head, position) = Head::open(&self.shared, &header.root).await?;
+        let (header, head, newest) = newest(&self.shared).await?;
         *self.view.lock() = head;
         *self.epoch.lock() = header.epoch;
-        *follow = Follow { cursor: LogCursor::new(position, None), version: header.version, stale: false };
+        *follow = newest;
         Ok(())
+    }
+}
+
+/// The state of the newest checkpoint, and where to follow the log from there.
+async fn newest(shared: &Arc<Shared>) -> DiskResult<(Header, Arc<Head>, Follow)> {
+    let mut attempt = 1;
+    loop {
+        let header = Header::read(&shared.store, &shared.names).await?;
+        match Head::open(shared, &header.root).await {
+            Ok((head, position)) => {
+                let cursor = LogCursor::new(position, None);
+                let follow = Follow { cursor, version: header.version, stale: false };
+                return Ok((header, head, follow));
+            }
+            // A newer checkpoint has replaced the root, and its objects were deleted, since we read it.
+            Err(error) if error.is_not_found() && attempt < ATTEMPTS => attempt += 1,
+            Err(error) => return Err(error),
+        }
     }
 }

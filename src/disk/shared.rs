@@ -124,4 +124,15 @@ impl Shared {
             Err(error) => Err(error),
         }
     }
+
+    /// What an error of the writer `mine` really is: one that has lost the image finds objects gone.
+    pub async fn unless_fenced(&self, mine: WriterEpoch, error: DiskError) -> DiskError {
+        if matches!(error, DiskError::Fenced { .. }) {
+            return error;
+        }
+        match self.read_epoch(&self.names.header()).await {
+            Ok(Some(theirs)) if theirs > mine => DiskError::Fenced { mine: mine.0, theirs: theirs.0 },
+            Ok(_) | Err(_) => error,
+        }
+    }
 }

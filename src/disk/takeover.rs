@@ -13,9 +13,9 @@ use super::head::Head;
 use super::header::Header;
 use super::log::{RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::replay::{LogCursor, LogRecord, Peek, Step};
-use super::shared::{Shared, data_of, epoch_at_most, get_epoch, set_epoch, store_error};
+use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error};
 use super::writer::{Start, Writer};
-use super::{DiskError, DiskResult, DiskStats, Lsn, SegmentSeq, WriterEpoch};
+use super::{DiskError, DiskResult, DiskStats, Lsn, RootBlob, SegmentSeq, WriterEpoch};
 use crate::errno::Errno;
 use crate::store::{Op, OpFlags, Reply, Request};
 
@@ -37,6 +37,13 @@ pub(crate) enum Created {
 /// Takes the image over, whoever was its writer before.
 pub(crate) async fn take_over(shared: &Arc<Shared>) -> DiskResult<Arc<Writer>> {
     let epoch = take_epoch(shared).await?;
+    match replay(shared, epoch).await {
+        Ok(writer) => Ok(writer),
+        Err(error) => Err(shared.unless_fenced(epoch, error).await),
+    }
+}
+
+async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writer>> {
     // Nobody with a lower epoch can change the header from here on.
     let header = Header::read(&shared.store, &shared.names).await?;
     if header.epoch != epoch {
@@ -134,6 +141,7 @@ async fn create_first(
             }
         }
     }
+    confirm_creation(shared, epoch, segment).await?;
     head.apply(lsn, segment, record.bytes.len() as u64, kind, &[]).await?;
     Ok(Some(Start { epoch, lsn, segment, offset: record.end() }))
 }
@@ -148,7 +156,10 @@ pub(crate) async fn create_segment(
     let mut ops = vec![Op::Create { exclusive: true }, set_epoch(epoch)];
     ops.extend(writes.iter().cloned());
     match operate(shared, segment, ops).await {
-        Ok(_) => return Ok(Created::Yes),
+        Ok(_) => {
+            confirm_creation(shared, epoch, segment).await?;
+            return Ok(Created::Yes);
+        }
         Err(error) if error.store_errno() == Some(Errno::EEXIST) => {}
         Err(error) => return Err(error),
     }
@@ -162,7 +173,30 @@ pub(crate) async fn create_segment(
     if newer || sealed > epoch {
         return Ok(Created::Taken { by: sealed });
     }
-    replace_orphan(shared, epoch, segment, raw, writes).await
+    let created = replace_orphan(shared, epoch, segment, raw, writes).await?;
+    if matches!(created, Created::Yes) {
+        confirm_creation(shared, epoch, segment).await?;
+    }
+    Ok(created)
+}
+
+/// A creation counts only if the header has the writer's epoch still, after it took effect. If so, no newcomer had
+/// begun by then, and the next one finds the segment. Otherwise the number may be one that a newcomer has used,
+/// collected and deleted long ago: this op list came late (a paused host), "exclusive" said nothing, and what it
+/// holds is part of no log.
+async fn confirm_creation(shared: &Shared, mine: WriterEpoch, segment: SegmentSeq) -> DiskResult<()> {
+    if shared.read_epoch(&shared.names.header()).await? == Some(mine) {
+        return Ok(());
+    }
+    let header = Header::read(&shared.store, &shared.names).await?;
+    let target = shared.names.segment(segment);
+    if RootBlob::decode(&header.root, &shared.names.header().oid)?.replay.segment > segment {
+        // Nobody will ever look for it.
+        if let Err(error) = shared.run(&target, vec![epoch_is(mine), Op::Remove]).await {
+            tracing::warn!("{}: left behind: {error}", target.oid);
+        }
+    }
+    Err(DiskError::Fenced { mine: mine.0, theirs: header.epoch.0 })
 }
 
 /// Replaces a segment that is not part of the log. It must still be the one whose header is `raw`, so that a

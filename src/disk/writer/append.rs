@@ -43,13 +43,9 @@ impl Writer {
         ops.extend(writes);
         match self.operate(&target, ops).await {
             Ok(_) => Ok(()),
-            Err(error) if error.store_errno() == Some(Errno::ECANCELED) => {
-                match self.shared.read_epoch(&target).await? {
-                    Some(theirs) if theirs > self.epoch => {
-                        Err(DiskError::Fenced { mine: self.epoch.0, theirs: theirs.0 })
-                    }
-                    Some(_) | None => Err(error),
-                }
+            Err(error) if matches!(error.store_errno(), Some(Errno::ECANCELED | Errno::ENOENT)) => {
+                // Sealed, or collected and deleted by a newer writer.
+                Err(self.shared.unless_fenced(self.epoch, error).await)
             }
             Err(error) => Err(error),
         }
@@ -79,6 +75,12 @@ impl Writer {
                 // No effect, and no failure: the same bytes go to the same place when there is room.
                 set_stage(&mut state, records, Stage::Waiting);
                 let first = records.first().map_or(Lsn(0), |record| record.lsn);
+                if std::mem::take(&mut state.try_again) {
+                    // Someone has come to wait for these records since they were sent.
+                    let appends = self.pump(&mut state);
+                    drop(state);
+                    return self.start(appends);
+                }
                 tracing::warn!("{error}; record {} waits for room", first.0);
                 self.out_of_space(&mut state, first, error);
             }

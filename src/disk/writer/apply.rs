@@ -47,7 +47,10 @@ impl Writer {
                     continue;
                 }
             };
-            let outcome = self.apply(&record).await;
+            let outcome = match self.apply(&record).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(self.shared.unless_fenced(self.epoch, error).await),
+            };
             let mut state = self.state.lock();
             if let Err(error) = outcome {
                 // The record stays in the buffer, where reads find it.

@@ -85,6 +85,8 @@ struct State {
     applied_waiters: BTreeMap<Lsn, Vec<oneshot::Sender<DiskResult<()>>>>,
     /// The store had no room for the first record that is not durable.
     no_space: Option<DiskError>,
+    /// An append that finds no room is sent once more.
+    try_again: bool,
     flushed_once: bool,
     applying: bool,
     ager: bool,
@@ -133,6 +135,7 @@ impl Writer {
                 durable_waiters: BTreeMap::new(),
                 applied_waiters: BTreeMap::new(),
                 no_space: None,
+                try_again: false,
                 flushed_once: false,
                 applying: false,
                 ager: false,

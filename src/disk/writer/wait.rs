@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{SemaphorePermit, oneshot};
 
-use super::Writer;
+use super::{Stage, Writer};
 use crate::disk::{DiskError, DiskResult, Lsn};
 
 impl Writer {
@@ -30,7 +30,9 @@ impl Writer {
                 // ACK: nothing was accepted that is not durable already.
                 return Ok(());
             }
+            // There may be room by now: what an append finds out that was sent earlier is no answer to this caller.
             state.no_space = None;
+            state.try_again = state.queue.iter().any(|queued| queued.stage == Stage::InFlight);
             state.wanted = state.wanted.max(lsn);
             let (sender, receiver) = oneshot::channel();
             state.durable_waiters.entry(lsn).or_default().push(sender);

@@ -1,0 +1,220 @@
+//! One thread, virtual time, tasks polled in a seeded order. Tasks belong to groups (hosts), and a group can die.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::disk::testing::Chance;
+use crate::env::{BoxFuture, Env};
+
+/// Polls without the virtual clock moving that are taken for a livelock.
+const MAX_POLLS: u64 = 5_000_000;
+
+pub(crate) struct Sim {
+    state: Mutex<State>,
+    chance: Mutex<Chance>,
+}
+
+struct State {
+    now: Duration,
+    next_task: u64,
+    /// Tasks that are not being polled, with their group.
+    tasks: BTreeMap<u64, (u64, BoxFuture<()>)>,
+    groups: BTreeMap<u64, bool>,
+    ready: Vec<u64>,
+    timers: BTreeMap<(Duration, u64), Waker>,
+}
+
+struct TaskWaker {
+    sim: Weak<Sim>,
+    id: u64,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        if let Some(sim) = self.sim.upgrade() {
+            let mut state = sim.state.lock();
+            if !state.ready.contains(&self.id) {
+                state.ready.push(self.id);
+            }
+        }
+    }
+}
+
+/// A host: the environment of what runs on it.
+pub(crate) struct Group {
+    sim: Arc<Sim>,
+    id: u64,
+}
+
+impl Sim {
+    pub fn new(seed: u64) -> Arc<Sim> {
+        Arc::new(Sim {
+            state: Mutex::new(State {
+                now: Duration::ZERO,
+                next_task: 1,
+                tasks: BTreeMap::new(),
+                groups: BTreeMap::new(),
+                ready: Vec::new(),
+                timers: BTreeMap::new(),
+            }),
+            chance: Mutex::new(Chance::new(seed)),
+        })
+    }
+
+    pub fn below(&self, limit: u64) -> u64 {
+        self.chance.lock().below(limit)
+    }
+
+    pub fn one_in(&self, n: u64) -> bool {
+        n > 0 && self.below(n) == 0
+    }
+
+    pub fn group(self: &Arc<Self>) -> Arc<Group> {
+        let mut state = self.state.lock();
+        let id = state.next_task;
+        state.next_task += 1;
+        state.groups.insert(id, true);
+        Arc::new(Group { sim: self.clone(), id })
+    }
+
+    fn spawn_in(self: &Arc<Self>, group: u64, task: BoxFuture<()>) {
+        let mut state = self.state.lock();
+        if state.groups.get(&group) != Some(&true) {
+            return;
+        }
+        let id = state.next_task;
+        state.next_task += 1;
+        state.tasks.insert(id, (group, task));
+        state.ready.push(id);
+    }
+
+    /// Runs until `main` is done. Panics when nothing can go on: a hang.
+    pub fn run<T: Send + 'static>(self: &Arc<Self>, main: impl Future<Output = T> + Send + 'static) -> T {
+        let result: Arc<Mutex<Option<T>>> = Arc::new(Mutex::new(None));
+        let host = self.group();
+        let out = result.clone();
+        host.spawn(Box::pin(async move {
+            let value = main.await;
+            *out.lock() = Some(value);
+        }));
+        let mut polls = 0;
+        loop {
+            if let Some(value) = result.lock().take() {
+                self.kill_all();
+                return value;
+            }
+            let next = {
+                let mut state = self.state.lock();
+                if state.ready.is_empty() { None } else { Some(self.pick(&mut state)) }
+            };
+            match next {
+                Some(id) => {
+                    polls += 1;
+                    assert!(polls < MAX_POLLS, "livelock at {:?}", self.state.lock().now);
+                    self.poll(id);
+                }
+                None => {
+                    polls = 0;
+                    let waker = {
+                        let mut state = self.state.lock();
+                        let Some(((at, _), waker)) = state.timers.pop_first() else {
+                            panic!("hang: {} tasks wait for nothing", state.tasks.len());
+                        };
+                        state.now = state.now.max(at);
+                        waker
+                    };
+                    waker.wake();
+                }
+            }
+        }
+    }
+
+    fn pick(&self, state: &mut State) -> u64 {
+        let at = self.chance.lock().below(state.ready.len() as u64) as usize;
+        state.ready.swap_remove(at)
+    }
+
+    fn poll(self: &Arc<Self>, id: u64) {
+        let Some((group, mut task)) = self.state.lock().tasks.remove(&id) else { return };
+        let waker = Waker::from(Arc::new(TaskWaker { sim: Arc::downgrade(self), id }));
+        if task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            let mut state = self.state.lock();
+            if state.groups.get(&group) == Some(&true) {
+                state.tasks.insert(id, (group, task));
+            }
+        }
+    }
+
+    fn kill_all(&self) {
+        let tasks = std::mem::take(&mut self.state.lock().tasks);
+        drop(tasks);
+    }
+}
+
+impl Group {
+    pub fn is_alive(&self) -> bool {
+        self.sim.state.lock().groups.get(&self.id) == Some(&true)
+    }
+
+    /// All tasks of the host end where they are.
+    pub fn kill(&self) {
+        let dead = {
+            let mut state = self.sim.state.lock();
+            state.groups.insert(self.id, false);
+            let ids: Vec<u64> =
+                state.tasks.iter().filter(|(_, (group, _))| *group == self.id).map(|(&id, _)| id).collect();
+            ids.into_iter().filter_map(|id| state.tasks.remove(&id)).collect::<Vec<_>>()
+        };
+        drop(dead);
+    }
+
+    /// Runs a future as a task of the host; `None` if the host dies before it ends.
+    pub async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.spawn(Box::pin(async move {
+            let _ = sender.send(future.await);
+        }));
+        receiver.await.ok()
+    }
+}
+
+impl Env for Group {
+    fn now(&self) -> Duration {
+        self.sim.state.lock().now
+    }
+
+    fn unix_time_ns(&self) -> u64 {
+        1_700_000_000_000_000_000 + self.now().as_nanos() as u64
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+        let sim = self.sim.clone();
+        let mut timer = None;
+        Box::pin(std::future::poll_fn(move |context| {
+            let mut state = sim.state.lock();
+            let until = *timer.get_or_insert(state.now + duration);
+            if state.now >= until {
+                return Poll::Ready(());
+            }
+            let id = state.next_task;
+            state.next_task += 1;
+            state.timers.insert((until, id), context.waker().clone());
+            Poll::Pending
+        }))
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.sim.spawn_in(self.id, task);
+    }
+
+    fn random_u64(&self) -> u64 {
+        self.sim.chance.lock().next()
+    }
+}
