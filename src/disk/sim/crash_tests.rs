@@ -12,7 +12,7 @@ use crate::env::Env;
 
 #[test]
 fn a_crash_leaves_a_prefix() {
-    with_seeds(seeds(60), |chance| {
+    with_seeds(seeds(20), |chance| {
         let sim = Sim::new(chance.next());
         sim.run(crashes(sim.clone()));
     });

@@ -12,7 +12,7 @@ use crate::env::Env;
 
 #[test]
 fn errors_end_the_writer_and_lose_nothing_that_was_flushed() {
-    with_seeds(seeds(60), |chance| {
+    with_seeds(seeds(20), |chance| {
         let sim = Sim::new(chance.next());
         sim.run(errors(sim.clone()));
     });
@@ -61,7 +61,7 @@ async fn errors(sim: Arc<Sim>) {
 
 #[test]
 fn no_room_is_not_for_ever() {
-    with_seeds(seeds(40), |chance| {
+    with_seeds(seeds(20), |chance| {
         let sim = Sim::new(chance.next());
         sim.run(no_room(sim.clone()));
     });

@@ -13,7 +13,7 @@ use crate::env::Env;
 
 #[test]
 fn writers_fight_and_lose_nothing_that_was_flushed() {
-    with_seeds(seeds(60), |chance| {
+    with_seeds(seeds(20), |chance| {
         let sim = Sim::new(chance.next());
         sim.run(fight(sim.clone()));
     });

@@ -18,7 +18,7 @@ struct Model {
 
 #[test]
 fn random_requests_equal_an_array() {
-    with_seeds(seeds(60), |chance| {
+    with_seeds(seeds(20), |chance| {
         let sim = Sim::new(chance.next());
         let main = work(sim.clone());
         sim.run(main);
