@@ -10,6 +10,7 @@ mod error;
 pub mod faulty;
 pub mod hash;
 pub mod interp;
+pub mod local;
 pub mod lock;
 pub mod model;
 mod op;

@@ -1,0 +1,212 @@
+//! Data files: where large object data lies. A byte that was named by a commit is never overwritten and its place
+//! never used again; freed ranges become holes, freed files go.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::store::{StoreError, StoreResult};
+
+/// Checksummed unit of a data file.
+pub(super) const BLOCK: u64 = 4096;
+/// Open files that are kept.
+const OPEN_FILES: usize = 512;
+
+/// A data file's number: the client that made it (high 32 bits) and a counter of that client's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(super) struct FileId(pub i64);
+
+impl FileId {
+    pub fn client(self) -> u64 {
+        (self.0 as u64) >> 32
+    }
+
+    /// Path below the data folder.
+    pub fn name(self) -> String {
+        format!("{:08x}/{:08x}", self.client(), self.0 as u32)
+    }
+}
+
+/// Why stored bytes could not be had: they may have been freed since the row that names them was read.
+pub(super) struct Unreadable {
+    pub detail: String,
+    pub error: Option<io::Error>,
+}
+
+/// The data folder, as one client uses it.
+pub(super) struct Files {
+    folder: PathBuf,
+    gid: u64,
+    next: AtomicU64,
+    open: Mutex<HashMap<FileId, Arc<File>>>,
+    made_folder: Mutex<bool>,
+}
+
+impl Files {
+    pub fn new(folder: PathBuf, gid: u64) -> Files {
+        let open = Mutex::new(HashMap::new());
+        Files { folder, gid, next: AtomicU64::new(1), open, made_folder: Mutex::new(false) }
+    }
+
+    pub fn path(&self, id: FileId) -> PathBuf {
+        self.folder.join(id.name())
+    }
+
+    fn error(&self, id: FileId, doing: &str, error: &io::Error) -> StoreError {
+        io_error(&self.path(id), doing, error)
+    }
+
+    /// Makes an empty file. It is durable in its folder only after [`Dirty::sync`].
+    pub fn create(&self, dirty: &mut Dirty) -> StoreResult<FileId> {
+        let folder = self.folder.join(format!("{:08x}", self.gid));
+        let id = FileId(((self.gid << 32) | self.next.fetch_add(1, Ordering::Relaxed)) as i64);
+        let mut made = self.made_folder.lock();
+        if !*made {
+            match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
+                Ok(()) => dirty.folders.insert(self.folder.clone()),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+                Err(error) => return Err(io_error(&folder, "make", &error)),
+            };
+            sync_folder(&self.folder)?;
+            *made = true;
+        }
+        drop(made);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(self.path(id)).map_err(|error| self.error(id, "create", &error))?;
+        dirty.folders.insert(folder);
+        self.keep(id, Arc::new(file));
+        Ok(id)
+    }
+
+    fn keep(&self, id: FileId, file: Arc<File>) {
+        let mut open = self.open.lock();
+        if open.len() >= OPEN_FILES
+            && let Some(victim) = open.keys().next().copied()
+        {
+            open.remove(&victim);
+        }
+        open.insert(id, file);
+    }
+
+    fn get(&self, id: FileId) -> io::Result<Arc<File>> {
+        if let Some(file) = self.open.lock().get(&id) {
+            return Ok(file.clone());
+        }
+        let file = Arc::new(OpenOptions::new().read(true).write(true).open(self.path(id))?);
+        self.keep(id, file.clone());
+        Ok(file)
+    }
+
+    /// Writes at a place that no row names yet.
+    pub fn write(&self, id: FileId, offset: u64, data: &[u8], dirty: &mut Dirty) -> StoreResult<()> {
+        let file = self.get(id).map_err(|error| self.error(id, "open", &error))?;
+        dirty.files.insert(id);
+        file.write_all_at(data, offset).map_err(|error| self.error(id, "write", &error))
+    }
+
+    /// Makes all that was written durable: data first, then the folders that name new files.
+    pub fn sync(&self, dirty: &mut Dirty) -> StoreResult<()> {
+        for id in std::mem::take(&mut dirty.files) {
+            let file = self.get(id).map_err(|error| self.error(id, "open", &error))?;
+            if let Err(error) = file.sync_data() {
+                // What the kernel holds of the file is not to be trusted any more.
+                self.open.lock().remove(&id);
+                dirty.broken.insert(id);
+                return Err(self.error(id, "sync", &error));
+            }
+        }
+        for folder in std::mem::take(&mut dirty.folders) {
+            sync_folder(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// Reads and checks whole blocks: `sums` has the little-endian CRC of each block of `stored` bytes that begin at
+    /// `file_offset`; the bytes of blocks `first..last` are returned.
+    pub fn read_blocks(
+        &self,
+        id: FileId,
+        file_offset: u64,
+        stored: u64,
+        sums: &[u8],
+        blocks: std::ops::Range<u64>,
+    ) -> Result<Vec<u8>, Unreadable> {
+        let from = blocks.start * BLOCK;
+        let to = (blocks.end * BLOCK).min(stored);
+        let mut data = vec![0; (to - from) as usize];
+        let read = self.get(id).and_then(|file| file.read_exact_at(&mut data, file_offset + from));
+        if let Err(error) = read {
+            self.open.lock().remove(&id);
+            let detail = format!("data/{} at {}: {error}", id.name(), file_offset + from);
+            let gone = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof);
+            return Err(Unreadable { detail, error: (!gone).then_some(error) });
+        }
+        for (index, block) in data.chunks(BLOCK as usize).enumerate() {
+            let number = blocks.start + index as u64;
+            let at = number as usize * 4;
+            let expected = sums.get(at..at + 4).and_then(|sum| sum.try_into().ok()).map(u32::from_le_bytes);
+            if expected != Some(crc32c::crc32c(block)) {
+                let offset = file_offset + number * BLOCK;
+                let detail = format!("data/{} at {offset}: checksum does not match", id.name());
+                return Err(Unreadable { detail, error: None });
+            }
+        }
+        Ok(data)
+    }
+
+    /// Frees a range (`length` 0: the whole file). Space comes back at once, also where others have the file open.
+    pub fn free(&self, id: FileId, start: u64, length: u64) {
+        if length == 0 {
+            self.open.lock().remove(&id);
+            let path = self.path(id);
+            if let Ok(file) = OpenOptions::new().write(true).open(&path) {
+                // Best effort: the unlink below frees the rest when the last reader closes it.
+                let _ = file.set_len(0);
+            }
+            let _ = std::fs::remove_file(&path);
+            return;
+        }
+        if let Ok(file) = self.get(id) {
+            use rustix::fs::{FallocateFlags, fallocate};
+            let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            // Where the file system has no holes, the space comes back with the file.
+            let _ = fallocate(&*file, flags, start, length);
+        }
+    }
+}
+
+/// What must be synced before the commit that names it.
+#[derive(Default)]
+pub(super) struct Dirty {
+    files: BTreeSet<FileId>,
+    folders: BTreeSet<PathBuf>,
+    /// Files whose sync failed: nothing more is appended to them.
+    pub broken: HashSet<FileId>,
+}
+
+/// CRCs of the blocks of `data`, as a row keeps them.
+pub(super) fn block_sums(data: &[u8]) -> Vec<u8> {
+    data.chunks(BLOCK as usize).flat_map(|block| crc32c::crc32c(block).to_le_bytes()).collect()
+}
+
+pub(super) fn sync_folder(path: &Path) -> StoreResult<()> {
+    let synced = File::open(path).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| io_error(path, "sync", &error))
+}
+
+pub(super) fn io_error(path: &Path, doing: &str, error: &io::Error) -> StoreError {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => StoreError::NoSpace,
+        _ => {
+            let object = path.display().to_string();
+            StoreError::Io { object, detail: format!("cannot {doing}: {error}") }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The store's folder: creation, recognition, and who is alive.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::files::{io_error, sync_folder};
+use super::schema::{Db, SCHEMA, SCHEMA_VERSION};
+use crate::errno::Errno;
+use crate::store::{StoreError, StoreResult};
+
+/// The file that makes a folder a store.
+const MARKER: &str = "logrbd-store";
+const MARKER_NEW: &str = "logrbd-store.new";
+const FORMAT: u32 = 1;
+
+/// A recognised store. While `_lock` lives nobody else opens it for the first time or sweeps it.
+pub(super) struct Folder {
+    pub path: PathBuf,
+    pub fsid: String,
+    _lock: File,
+}
+
+fn refused(path: &Path, reason: impl Into<std::borrow::Cow<'static, str>>) -> StoreError {
+    StoreError::Refused { place: path.display().to_string(), reason: reason.into() }
+}
+
+impl Folder {
+    /// Opens or makes the store. A folder that is not ours is left untouched.
+    pub fn open(path: &Path) -> StoreResult<Folder> {
+        match std::fs::DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => {
+                if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                    sync_folder(parent)?;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Op(Errno::ENOENT));
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(StoreError::Op(Errno::EACCES));
+            }
+            Err(error) => return Err(io_error(path, "make", &error)),
+        }
+        let path = path.canonicalize().map_err(|error| io_error(path, "find", &error))?;
+        if !path.is_dir() {
+            return Err(refused(&path, "not a folder"));
+        }
+        let lock = File::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => StoreError::Op(Errno::EACCES),
+            _ => io_error(&path, "open", &error),
+        })?;
+        // The lock is the folder's own: taking it leaves no trace in a folder that turns out not to be ours.
+        flock(&lock, FlockOperation::LockExclusive)
+            .map_err(|error| io_error(&path, "lock", &error.into()))?;
+        let fsid = match read_marker(&path)? {
+            Some(fsid) => fsid,
+            None => create(&path)?,
+        };
+        for name in ["data", "clients"] {
+            let folder = path.join(name);
+            match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(io_error(&folder, "make", &error));
+                }
+                _ => {}
+            }
+        }
+        sync_folder(&path)?;
+        Ok(Folder { path, fsid, _lock: lock })
+    }
+
+    pub fn db_path(&self) -> PathBuf {
+        self.path.join("store.db")
+    }
+
+    /// Opens the database; a new one gets its tables.
+    pub fn open_db(&self) -> StoreResult<Db> {
+        let db = Db::open(&self.db_path())?;
+        let version: i64 =
+            db.conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| db.error(e))?;
+        match version {
+            0 => {
+                // A crash in here leaves no tables at all.
+                let schema = format!("BEGIN IMMEDIATE; {SCHEMA} COMMIT;");
+                db.conn.execute_batch(&schema).map_err(|error| db.error(error))?;
+                sync_folder(&self.path)?;
+                Ok(db)
+            }
+            SCHEMA_VERSION => Ok(db),
+            newer => Err(refused(&self.path, format!("its database has the newer version {newer}"))),
+        }
+    }
+}
+
+/// The fsid of the store here; `None`: an empty folder.
+fn read_marker(path: &Path) -> StoreResult<Option<String>> {
+    let mut text = String::new();
+    match File::open(path.join(MARKER)) {
+        Ok(mut file) => {
+            file.read_to_string(&mut text).map_err(|_| refused(path, "its marker file is not readable"))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let entries = std::fs::read_dir(path).map_err(|error| io_error(path, "list", &error))?;
+            for entry in entries {
+                let entry = entry.map_err(|error| io_error(path, "list", &error))?;
+                if entry.file_name() != MARKER_NEW {
+                    return Err(refused(path, "not empty and not a logrbd store"));
+                }
+            }
+            return Ok(None);
+        }
+        Err(error) => return Err(io_error(&path.join(MARKER), "open", &error)),
+    }
+    let mut words = text.split_whitespace();
+    if (words.next(), words.next()) != (Some("logrbd-store"), Some("format")) {
+        return Err(refused(path, "its marker file is damaged"));
+    }
+    match words.next().and_then(|word| word.parse::<u32>().ok()) {
+        Some(FORMAT) => {}
+        Some(newer) if newer > FORMAT => return Err(refused(path, format!("its format {newer} is newer"))),
+        _ => return Err(refused(path, "its marker file is damaged")),
+    }
+    match (words.next(), words.next()) {
+        (Some("fsid"), Some(fsid)) if fsid.len() == 36 => Ok(Some(fsid.to_owned())),
+        _ => Err(refused(path, "its marker file is damaged")),
+    }
+}
+
+fn create(path: &Path) -> StoreResult<String> {
+    let fsid = new_fsid().map_err(|error| io_error(path, "read /dev/urandom", &error))?;
+    let new = path.join(MARKER_NEW);
+    let text = format!("logrbd-store format {FORMAT}\nfsid {fsid}\n");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(&new).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| io_error(&new, "write", &error))?;
+    std::fs::rename(&new, path.join(MARKER)).map_err(|error| io_error(&new, "rename", &error))?;
+    sync_folder(path)?;
+    Ok(fsid)
+}
+
+/// A random (version 4) UUID.
+fn new_fsid() -> io::Result<String> {
+    let mut bytes = [0u8; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
+}
+
+/// A client's presence: a locked file that the kernel unlocks when the process ends, however it ends.
+pub(super) struct Presence {
+    clients: PathBuf,
+    gid: u64,
+    _lock: File,
+}
+
+impl Presence {
+    pub fn announce(clients: &Path, gid: u64) -> StoreResult<Presence> {
+        let path = clients.join(format!("{gid}.lock"));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path).map_err(|error| io_error(&path, "create", &error))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|error| io_error(&path, "lock", &error.into()))?;
+        Ok(Presence { clients: clients.to_owned(), gid, _lock: file })
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        remove_presence(&self.clients, self.gid);
+    }
+}
+
+/// Whether the client's process lives and has not shut the client down.
+pub(super) fn is_alive(clients: &Path, gid: u64) -> bool {
+    let Ok(file) = File::open(clients.join(format!("{gid}.lock"))) else { return false };
+    flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+}
+
+/// Removes what a client that is gone left behind.
+pub(super) fn remove_presence(clients: &Path, gid: u64) {
+    for suffix in ["sock", "lock"] {
+        // Someone else may have been faster.
+        let _ = std::fs::remove_file(clients.join(format!("{gid}.{suffix}")));
+    }
+}

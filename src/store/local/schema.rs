@@ -1,0 +1,127 @@
+//! The SQLite side: connections, schema, row checksums, and how SQLite's failures become ours.
+//!
+//! Every row that holds user data carries a CRC-32C of its fields (`sum`), so that a flipped bit in the database is
+//! found when the row is read.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::store::{StoreError, StoreResult};
+
+/// `PRAGMA user_version` of the schema below.
+pub(super) const SCHEMA_VERSION: i64 = 1;
+
+/// Tables; docs/local-store.md describes every column.
+pub(super) const SCHEMA: &str = "
+CREATE TABLE pool (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, version_floor INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE application (
+    pool INTEGER NOT NULL, app TEXT NOT NULL, PRIMARY KEY (pool, app)) WITHOUT ROWID;
+CREATE TABLE application_metadata (
+    pool INTEGER NOT NULL, app TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (pool, app, key)) WITHOUT ROWID;
+CREATE TABLE object (
+    id INTEGER PRIMARY KEY, pool INTEGER NOT NULL, hash INTEGER NOT NULL, namespace TEXT NOT NULL,
+    key TEXT NOT NULL, oid TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
+    version INTEGER NOT NULL, inline_bytes INTEGER NOT NULL, tail_file INTEGER, tail_end INTEGER NOT NULL,
+    header BLOB NOT NULL, sum INTEGER NOT NULL);
+CREATE UNIQUE INDEX object_name ON object (pool, hash, namespace, key, oid);
+CREATE INDEX object_tail ON object (tail_file) WHERE tail_file IS NOT NULL;
+CREATE TABLE extent (
+    object INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL, sum INTEGER NOT NULL,
+    file INTEGER, file_offset INTEGER, skip INTEGER, stored INTEGER, payload BLOB NOT NULL,
+    PRIMARY KEY (object, start)) WITHOUT ROWID;
+CREATE INDEX extent_file ON extent (file, file_offset) WHERE file IS NOT NULL;
+CREATE TABLE xattr (
+    object INTEGER NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (object, name)) WITHOUT ROWID;
+CREATE TABLE omap (
+    object INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (object, key)) WITHOUT ROWID;
+CREATE TABLE garbage (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, file INTEGER NOT NULL, start INTEGER NOT NULL, length INTEGER NOT NULL);
+CREATE TABLE client (
+    gid INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL, name TEXT NOT NULL, pid INTEGER NOT NULL);
+CREATE TABLE blocklist (address TEXT PRIMARY KEY, until INTEGER NOT NULL);
+CREATE TABLE watch (
+    object INTEGER NOT NULL, gid INTEGER NOT NULL, cookie INTEGER NOT NULL, timeout_s INTEGER NOT NULL,
+    PRIMARY KEY (object, gid, cookie)) WITHOUT ROWID;
+CREATE INDEX watch_client ON watch (gid, cookie);
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, gid INTEGER NOT NULL, kind INTEGER NOT NULL, cookie INTEGER NOT NULL,
+    notify_id INTEGER NOT NULL, sender INTEGER NOT NULL, payload BLOB NOT NULL);
+CREATE INDEX event_client ON event (gid, id);
+INSERT INTO sqlite_sequence (name, seq) VALUES ('client', 4100);
+INSERT INTO pool (name) VALUES ('rbd');
+INSERT INTO application (pool, app) SELECT id, 'rbd' FROM pool;
+PRAGMA user_version = 1;
+";
+
+/// A connection to the store's database.
+pub(super) struct Db {
+    pub conn: Connection,
+    path: PathBuf,
+}
+
+impl Db {
+    pub fn open(path: &Path) -> StoreResult<Db> {
+        let failed = |error| db_error(path, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+        let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+        conn.busy_timeout(Duration::from_secs(60)).map_err(failed)?;
+        conn.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+        conn.pragma_update(None, "synchronous", "full").map_err(failed)?;
+        conn.pragma_update(None, "wal_autocheckpoint", 4000).map_err(failed)?;
+        conn.pragma_update(None, "journal_size_limit", 64 << 20).map_err(failed)?;
+        conn.pragma_update(None, "cache_size", -16384).map_err(failed)?;
+        // Checks of pages as they are read: damage shows as an error and not as odd content.
+        conn.pragma_update(None, "cell_size_check", true).map_err(failed)?;
+        conn.set_prepared_statement_cache_capacity(128);
+        Ok(Db { conn, path: path.to_owned() })
+    }
+
+    /// Turns SQLite's error into ours.
+    pub fn error(&self, error: rusqlite::Error) -> StoreError {
+        db_error(&self.path, error)
+    }
+}
+
+pub(super) fn db_error(path: &Path, error: rusqlite::Error) -> StoreError {
+    let object = path.display().to_string();
+    match error.sqlite_error().map(|e| (e.code, e.extended_code)) {
+        Some((ErrorCode::DiskFull, _)) => StoreError::NoSpace,
+        // The WAL's index could not grow.
+        Some((_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::NoSpace,
+        Some((ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _)) => {
+            StoreError::Corrupt { object, detail: error.to_string().into() }
+        }
+        _ => StoreError::Io { object, detail: error.to_string() },
+    }
+}
+
+/// A CRC of a row's fields; each goes in with its length.
+pub(super) struct Sum(u32);
+
+impl Sum {
+    pub fn of_object(id: i64) -> Sum {
+        Sum(0).int(id)
+    }
+
+    pub fn int(self, value: i64) -> Sum {
+        Sum(crc32c::crc32c_append(self.0, &value.to_le_bytes()))
+    }
+
+    pub fn bytes(self, value: &[u8]) -> Sum {
+        let sum = self.int(value.len() as i64);
+        Sum(crc32c::crc32c_append(sum.0, value))
+    }
+
+    pub fn value(self) -> i64 {
+        i64::from(self.0)
+    }
+}
