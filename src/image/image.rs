@@ -173,6 +173,7 @@ impl Image {
     pub async fn close(self: &Arc<Self>) -> ImageResult<()> {
         self.tracker.all().await;
         self.gate.begin_shut();
+        self.stale.store(true, Ordering::Release); // no more requests by the short way
         self.lock_moved(); // who waits for the lock may stop waiting
         let was_owner = self.gate.shut(closed()).await;
         self.tracker.all().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::{ImageResult, refuse};
 use super::gate::Permit;
 use super::header::{self, Timestamp};
-use super::image::Image;
+use super::image::{Image, closed};
 use super::tracker::Ticket;
 use crate::disk::{Compared, ReadSink};
 use crate::errno::Errno;
@@ -64,6 +64,9 @@ impl Image {
 
     /// The size that a request is checked against.
     async fn size_for_io(&self) -> ImageResult<u64> {
+        if self.gate.is_shutting() {
+            return Err(closed());
+        }
         if self.is_stale() { self.size().await } else { Ok(self.size_now()) }
     }
 

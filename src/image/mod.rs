@@ -46,3 +46,6 @@ pub use snaps::{Progress, no_progress};
 pub use stats::pool_stats;
 pub use tracker::Ticket;
 pub use watch::Watcher;
+
+#[cfg(test)]
+mod tests;
