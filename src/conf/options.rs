@@ -2,7 +2,7 @@
 //!
 //! options.tsv holds what `ceph config ls` and `ceph config help OPTION` of 16.2.15 say, and the `debug_*` options that
 //! `ceph-conf --show-config` adds; defaults are what rados_conf_get says of a new client. `change` is `startup` where rados_conf_set of another value after rados_connect answers
-//! -EPERM (tried on each option). To add one of ours, add a line to options_own.tsv; its name begins with `logrbd_`.
+//! -EPERM (tried on each option). To add one of ours, add a line to options_own.tsv and one to docs/configuration.md; its name begins with `logrbd_`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -130,7 +130,12 @@ mod tests {
             let odd = opt.default.is_empty() || opt.name == "rgw_rados_pool_recovery_priority";
             assert!(odd || opt.parse(opt.default).is_ok(), "{opt:?}");
         }
-        assert!(include_str!("options_own.tsv").lines().skip(1).all(|line| line.starts_with("logrbd_")));
+        let manual = include_str!("../../docs/configuration.md");
+        for line in include_str!("options_own.tsv").lines().skip(1) {
+            let name = line.split('\t').next().unwrap();
+            assert!(name.starts_with("logrbd_"), "{name}");
+            assert!(manual.contains(&format!("| `{name}` |")), "{name} is not in docs/configuration.md");
+        }
     }
 
     #[test]

@@ -96,7 +96,8 @@ pub unsafe extern "C" fn rados_tmap_update_v14(
     cmdbuf: *const c_char,
     cmdbuflen: usize,
 ) -> c_int {
-    stub!("rados_tmap_update@@LIBRADOS_14.2.0")
+    // What Ceph's own answers since 14.2.0: OSDs know no tmap any more.
+    entry!("rados_tmap_update@@LIBRADOS_14.2.0", { Err::<(), _>(Errno::EOPNOTSUPP) })
 }
 
 #[unsafe(no_mangle)]
@@ -116,7 +117,8 @@ pub unsafe extern "C" fn rados_tmap_put_v14(
     buf: *const c_char,
     buflen: usize,
 ) -> c_int {
-    stub!("rados_tmap_put@@LIBRADOS_14.2.0")
+    // What Ceph's own answers since 14.2.0: OSDs know no tmap any more.
+    entry!("rados_tmap_put@@LIBRADOS_14.2.0", { Err::<(), _>(Errno::EOPNOTSUPP) })
 }
 
 #[unsafe(no_mangle)]
@@ -136,7 +138,8 @@ pub unsafe extern "C" fn rados_tmap_get_v14(
     buf: *mut c_char,
     buflen: usize,
 ) -> c_int {
-    stub!("rados_tmap_get@@LIBRADOS_14.2.0")
+    // What Ceph's own answers since 14.2.0: OSDs know no tmap any more.
+    entry!("rados_tmap_get@@LIBRADOS_14.2.0", { Err::<(), _>(Errno::EOPNOTSUPP) })
 }
 
 #[unsafe(no_mangle)]
