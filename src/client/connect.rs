@@ -7,6 +7,7 @@ use super::context::Context;
 use super::session::Session;
 use crate::errno::Errno;
 use crate::runtime;
+use crate::store::local::{LocalOptions, LocalStore};
 use crate::store::{Store, StoreError};
 
 /// Prefix of a `mon_host` that names a local store's folder.
@@ -69,18 +70,17 @@ pub fn open(context: &Context) -> Result<Arc<Session>, ConnectError> {
     let runtime =
         runtime::start(threads as usize).map_err(|error| ConnectError::Threads(error.to_string()))?;
     let store = match place {
-        Place::Local(folder) => open_local(&folder, context, &runtime)?,
+        Place::Local(folder) => open_local(&folder, context)?,
     };
     Session::new(store, runtime).map_err(|error| ConnectError::Threads(error.to_string()))
 }
 
-fn open_local(
-    folder: &std::path::Path,
-    _context: &Context,
-    _runtime: &tokio::runtime::Handle,
-) -> Result<Arc<dyn Store>, ConnectError> {
-    let source = StoreError::Unsupported { what: "the local store" };
-    Err(ConnectError::Store { place: folder.display().to_string(), source })
+fn open_local(folder: &std::path::Path, context: &Context) -> Result<Arc<dyn Store>, ConnectError> {
+    let name = context.conf.lock().entity_name();
+    match runtime::without_signals(|| LocalStore::open(folder, &name, LocalOptions::default())) {
+        Ok(store) => Ok(store),
+        Err(source) => Err(ConnectError::Store { place: folder.display().to_string(), source }),
+    }
 }
 
 #[cfg(test)]
