@@ -2,9 +2,11 @@
 
 #![allow(clippy::disallowed_methods)]
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::errno::Errno;
+use crate::store::name::text_of;
 
 /// A required C string.
 ///
@@ -31,6 +33,24 @@ pub unsafe fn opt_cstr<'a>(s: *const c_char) -> Option<&'a CStr> {
 pub unsafe fn text<'a>(s: *const c_char) -> Result<&'a str, Errno> {
     // SAFETY: the caller's promise.
     unsafe { cstr(s) }?.to_str().map_err(|_| Errno::EINVAL)
+}
+
+/// The name of an object, attribute or locator: any bytes, held as `store::name` says.
+///
+/// # Safety
+/// As for [`cstr`].
+pub unsafe fn name<'a>(s: *const c_char) -> Result<Cow<'a, str>, Errno> {
+    // SAFETY: the caller's promise.
+    Ok(text_of(unsafe { bytes(s) }?))
+}
+
+/// A name that may be absent; none is the empty name.
+///
+/// # Safety
+/// As for [`cstr`].
+pub unsafe fn opt_name<'a>(s: *const c_char) -> Cow<'a, str> {
+    // SAFETY: the caller's promise.
+    text_of(unsafe { opt_bytes(s) })
 }
 
 /// A text that may be absent; bytes that are not UTF-8 are EINVAL.

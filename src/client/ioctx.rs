@@ -30,6 +30,14 @@ pub struct Settings {
     pub full_try: bool,
 }
 
+impl Settings {
+    /// An object whose key is its own name is the object without a key.
+    fn target(&self, pool: PoolId, oid: &str) -> Target {
+        let key = if &*self.key == oid { "".into() } else { self.key.clone() };
+        Target { pool, namespace: self.namespace.clone(), key, oid: oid.into() }
+    }
+}
+
 impl IoCtx {
     pub fn new(session: Arc<Session>, pool: PoolId) -> IoCtx {
         let settings = Settings {
@@ -104,26 +112,14 @@ impl IoCtx {
     }
 
     pub fn target(&self, oid: &str) -> Target {
-        let settings = self.settings.lock();
-        Target {
-            pool: self.pool,
-            namespace: settings.namespace.clone(),
-            key: settings.key.clone(),
-            oid: oid.into(),
-        }
+        self.settings.lock().target(self.pool, oid)
     }
 
     /// A request made with the context's settings.
     pub fn request(&self, oid: &str, ops: Vec<(Op, u32)>, flags: OpFlags) -> Request {
         let settings = self.settings.lock();
-        let target = Target {
-            pool: self.pool,
-            namespace: settings.namespace.clone(),
-            key: settings.key.clone(),
-            oid: oid.into(),
-        };
         Request {
-            target,
+            target: settings.target(self.pool, oid),
             ops,
             flags: OpFlags { full_try: flags.full_try || settings.full_try, ..flags },
             snapc: settings.snapc.clone(),

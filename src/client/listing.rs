@@ -102,13 +102,21 @@ struct State {
     page: VecDeque<ListEntry>,
     /// Where the next page begins.
     next: ListCursor,
+    /// The object that was given last, or where the listing began.
+    given: ListCursor,
+}
+
+impl State {
+    fn at(cursor: ListCursor) -> State {
+        State { page: VecDeque::new(), next: cursor.clone(), given: cursor }
+    }
 }
 
 impl Listing {
     pub fn open(io: Arc<IoCtx>) -> Listing {
         let namespace = io.namespace();
         let namespace = (&*namespace != ALL_NAMESPACES).then_some(namespace);
-        let state = State { page: VecDeque::new(), next: ListCursor::begin() };
+        let state = State::at(ListCursor::begin());
         Listing { io, namespace, state: Mutex::new(state) }
     }
 
@@ -120,17 +128,19 @@ impl Listing {
             state.page = page.into();
             state.next = next;
         }
-        Ok(state.page.pop_front())
+        let entry = state.page.pop_front();
+        state.given = entry.as_ref().map_or(ListCursor::End, position_of);
+        Ok(entry)
     }
 
-    /// Where [`Listing::next`] goes on.
+    /// The position of the object that was given last: a listing from there gives it again. Before the first it is
+    /// where the listing began, at the end it is the end.
     pub fn position(&self) -> ListCursor {
-        let state = self.state.lock();
-        state.page.front().map_or_else(|| state.next.clone(), position_of)
+        self.state.lock().given.clone()
     }
 
     pub fn seek(&self, cursor: ListCursor) {
-        *self.state.lock() = State { page: VecDeque::new(), next: cursor };
+        *self.state.lock() = State::at(cursor);
     }
 }
 

@@ -13,6 +13,7 @@ pub mod interp;
 pub mod local;
 pub mod lock;
 pub mod model;
+pub mod name;
 mod op;
 
 use std::future::Future;

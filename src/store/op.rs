@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{PoolId, SnapId, StoreError, StoreResult};
 use crate::errno::Errno;
 
-/// An object's full address.
+/// An object's full address. Names that are not UTF-8: see [`super::name`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Target {
     pub pool: PoolId,

@@ -1,7 +1,7 @@
 //! Asynchronous object I/O.
 
 use super::handles::completion as completion_of;
-use super::handles::{copy_out, finish, ioctx, payload, start_read, start_write};
+use super::handles::{copy_out, finish, input, ioctx, payload, start_read, start_write};
 use super::requests::{exec, exec_result, stat_of, write_same};
 use crate::capi::arg::{self, Later, OutBuf};
 use crate::capi::types::{rados_completion_t, rados_ioctx_t};
@@ -22,8 +22,8 @@ pub unsafe extern "C" fn rados_aio_write(
     entry!("rados_aio_write", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, data) =
-            unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?, arg::data(buf, len)?) };
-        start_write(io, done, oid, Op::Write { offset: off, data: payload(data)? })
+            unsafe { (ioctx(io)?, arg::name(oid)?, completion_of(completion)?, input(buf, len)?) };
+        start_write(io, done, &oid, Op::Write { offset: off, data })
     })
 }
 
@@ -38,8 +38,8 @@ pub unsafe extern "C" fn rados_aio_append(
     entry!("rados_aio_append", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, data) =
-            unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?, arg::data(buf, len)?) };
-        start_write(io, done, oid, Op::Append { data: payload(data)? })
+            unsafe { (ioctx(io)?, arg::name(oid)?, completion_of(completion)?, input(buf, len)?) };
+        start_write(io, done, &oid, Op::Append { data })
     })
 }
 
@@ -54,8 +54,8 @@ pub unsafe extern "C" fn rados_aio_write_full(
     entry!("rados_aio_write_full", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, data) =
-            unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?, arg::data(buf, len)?) };
-        start_write(io, done, oid, Op::WriteFull { data: payload(data)? })
+            unsafe { (ioctx(io)?, arg::name(oid)?, completion_of(completion)?, input(buf, len)?) };
+        start_write(io, done, &oid, Op::WriteFull { data })
     })
 }
 
@@ -72,8 +72,8 @@ pub unsafe extern "C" fn rados_aio_writesame(
     entry!("rados_aio_writesame", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, data) =
-            unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?, arg::data(buf, data_len)?) };
-        start_write(io, done, oid, write_same(data, write_len, off)?)
+            unsafe { (ioctx(io)?, arg::name(oid)?, completion_of(completion)?, arg::data(buf, data_len)?) };
+        start_write(io, done, &oid, write_same(data, write_len, off)?)
     })
 }
 
@@ -85,8 +85,8 @@ pub unsafe extern "C" fn rados_aio_remove(
 ) -> c_int {
     entry!("rados_aio_remove", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, done) = unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?) };
-        start_write(io, done, oid, Op::Remove)
+        let (io, oid, done) = unsafe { (ioctx(io)?, arg::name(oid)?, completion_of(completion)?) };
+        start_write(io, done, &oid, Op::Remove)
     })
 }
 
@@ -105,8 +105,8 @@ pub unsafe extern "C" fn rados_aio_read(
         }
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, buf) =
-            unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?, OutBuf::new(buf, len)?) };
-        start_read(io, done, oid, Op::Read { offset: off, length: len as u64 }, |out, _| {
+            unsafe { (ioctx(io)?, arg::name(oid)?, completion_of(completion)?, OutBuf::new(buf, len)?) };
+        start_read(io, done, &oid, Op::Read { offset: off, length: len as u64 }, |out, _| {
             copy_out(buf, &out).map(|len| len as i64)
         });
         Ok(())
@@ -144,9 +144,9 @@ pub unsafe extern "C" fn rados_aio_stat(
     entry!("rados_aio_stat", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, size_out, mtime_out) = unsafe {
-            (ioctx(io)?, arg::text(o)?, completion_of(completion)?, Later::new(psize), Later::new(pmtime))
+            (ioctx(io)?, arg::name(o)?, completion_of(completion)?, Later::new(psize), Later::new(pmtime))
         };
-        start_read(io, done, oid, Op::Stat, move |out, result| {
+        start_read(io, done, &oid, Op::Stat, move |out, result| {
             let (size, mtime) = stat_of(&out)?;
             size_out.set(size);
             mtime_out.set(mtime);
@@ -168,8 +168,8 @@ pub unsafe extern "C" fn rados_aio_cmpext(
     entry!("rados_aio_cmpext", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, data) =
-            unsafe { (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::data(cmp_buf, cmp_len)?) };
-        start_read(io, done, oid, Op::CmpExt { offset: off, data: payload(data)? }, |_, result| Ok(result));
+            unsafe { (ioctx(io)?, arg::name(o)?, completion_of(completion)?, arg::data(cmp_buf, cmp_len)?) };
+        start_read(io, done, &oid, Op::CmpExt { offset: off, data: payload(data)? }, |_, result| Ok(result));
         Ok(())
     })
 }
@@ -179,9 +179,7 @@ pub unsafe extern "C" fn rados_aio_cancel(io: rados_ioctx_t, completion: rados_c
     entry!("rados_aio_cancel", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, done) = unsafe { (ioctx(io)?, completion_of(completion)?) };
-        if done.core.is_complete() {
-            return Err(Errno::ENOENT);
-        }
+        // Too late is no error.
         finish(done, io.session(), || (i64::from(Errno::ECANCELED.negated()), 0));
         Ok(())
     })
@@ -203,9 +201,9 @@ pub unsafe extern "C" fn rados_aio_exec(
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, op, out) = unsafe {
             let op = exec(arg::text(cls)?, arg::text(method)?, arg::data(in_buf, in_len)?)?;
-            (ioctx(io)?, arg::text(o)?, completion_of(completion)?, op, OutBuf::new(buf, out_len)?)
+            (ioctx(io)?, arg::name(o)?, completion_of(completion)?, op, OutBuf::new(buf, out_len)?)
         };
-        start_read(io, done, oid, op, |answer, result| {
+        start_read(io, done, &oid, op, |answer, result| {
             exec_result(result as c_int, out, &answer).map(i64::from)
         });
         Ok(())

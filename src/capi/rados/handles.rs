@@ -1,12 +1,12 @@
 //! What the handles of librados stand for, and how calls are made through them.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::capi::arg::{Cookie, OutBuf};
+use crate::capi::arg::{self, Cookie, OutBuf};
 use crate::capi::handle::{self, Handle, Shared, Tagged};
 use crate::capi::types::{rados_callback_t, rados_completion_t, rados_ioctx_t, rados_t};
 use crate::client::{Cluster, Completion, Context, IoCtx, OpList, Session};
@@ -128,6 +128,16 @@ pub unsafe fn completion(completion: rados_completion_t) -> Result<Shared<Comple
 
 /// No single request carries more data than this.
 pub const MAX_DATA: usize = (u32::MAX / 2) as usize;
+
+/// # Safety
+/// As for [`arg::data`]; E2BIG comes before EINVAL.
+pub unsafe fn input(buf: *const c_char, len: usize) -> Result<Bytes, Errno> {
+    if len > MAX_DATA {
+        return Err(Errno::E2BIG);
+    }
+    // SAFETY: the caller's promise.
+    payload(unsafe { arg::data(buf, len)? })
+}
 
 /// Data to be written; E2BIG if it is more than one request may carry.
 pub fn payload(data: &[u8]) -> Result<Bytes, Errno> {

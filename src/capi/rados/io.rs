@@ -1,6 +1,6 @@
 //! Synchronous object I/O.
 
-use super::handles::{copy_out, ioctx, payload, read, write};
+use super::handles::{copy_out, input, ioctx, payload, read, write};
 use super::requests::{checksum, exec, exec_result, stat_of, write_same};
 use crate::capi::arg::{self, OutBuf};
 use crate::capi::types::{rados_checksum_type_t, rados_ioctx_t};
@@ -20,8 +20,8 @@ pub unsafe extern "C" fn rados_write(
 ) -> c_int {
     entry!("rados_write", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
-        write(io, oid, Op::Write { offset: off, data: payload(data)? })
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::name(oid)?, input(buf, len)?) };
+        write(io, &oid, Op::Write { offset: off, data })
     })
 }
 
@@ -34,8 +34,8 @@ pub unsafe extern "C" fn rados_write_full(
 ) -> c_int {
     entry!("rados_write_full", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
-        write(io, oid, Op::WriteFull { data: payload(data)? })
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::name(oid)?, input(buf, len)?) };
+        write(io, &oid, Op::WriteFull { data })
     })
 }
 
@@ -50,8 +50,8 @@ pub unsafe extern "C" fn rados_writesame(
 ) -> c_int {
     entry!("rados_writesame", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, data_len)?) };
-        write(io, oid, write_same(data, write_len, off)?)
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::name(oid)?, arg::data(buf, data_len)?) };
+        write(io, &oid, write_same(data, write_len, off)?)
     })
 }
 
@@ -64,8 +64,8 @@ pub unsafe extern "C" fn rados_append(
 ) -> c_int {
     entry!("rados_append", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::data(buf, len)?) };
-        write(io, oid, Op::Append { data: payload(data)? })
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::name(oid)?, input(buf, len)?) };
+        write(io, &oid, Op::Append { data })
     })
 }
 
@@ -82,8 +82,8 @@ pub unsafe extern "C" fn rados_read(
             return Err(Errno::EDOM);
         }
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, buf) = unsafe { (ioctx(io)?, arg::text(oid)?, OutBuf::new(buf, len)?) };
-        let (_, out) = read(io, oid, Op::Read { offset: off, length: len as u64 })?;
+        let (io, oid, buf) = unsafe { (ioctx(io)?, arg::name(oid)?, OutBuf::new(buf, len)?) };
+        let (_, out) = read(io, &oid, Op::Read { offset: off, length: len as u64 })?;
         copy_out(buf, &out)
     })
 }
@@ -105,9 +105,9 @@ pub unsafe extern "C" fn rados_checksum(
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, init, out) = unsafe {
             let init = arg::data(init_value, init_value_len)?;
-            (ioctx(io)?, arg::text(oid)?, init, OutBuf::new(pchecksum, checksum_len)?)
+            (ioctx(io)?, arg::name(oid)?, init, OutBuf::new(pchecksum, checksum_len)?)
         };
-        let (_, sums) = read(io, oid, checksum(arg::enum_value(typ), init, off, len, chunk_size)?)?;
+        let (_, sums) = read(io, &oid, checksum(arg::enum_value(typ), init, off, len, chunk_size)?)?;
         copy_out(out, &sums).map(drop)
     })
 }
@@ -116,8 +116,8 @@ pub unsafe extern "C" fn rados_checksum(
 pub unsafe extern "C" fn rados_remove(io: rados_ioctx_t, oid: *const c_char) -> c_int {
     entry!("rados_remove", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
-        write(io, oid, Op::Remove)
+        let (io, oid) = unsafe { (ioctx(io)?, arg::name(oid)?) };
+        write(io, &oid, Op::Remove)
     })
 }
 
@@ -125,8 +125,8 @@ pub unsafe extern "C" fn rados_remove(io: rados_ioctx_t, oid: *const c_char) -> 
 pub unsafe extern "C" fn rados_trunc(io: rados_ioctx_t, oid: *const c_char, size: u64) -> c_int {
     entry!("rados_trunc", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
-        write(io, oid, Op::Truncate { size })
+        let (io, oid) = unsafe { (ioctx(io)?, arg::name(oid)?) };
+        write(io, &oid, Op::Truncate { size })
     })
 }
 
@@ -140,8 +140,8 @@ pub unsafe extern "C" fn rados_cmpext(
 ) -> c_int {
     entry!("rados_cmpext", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, data) = unsafe { (ioctx(io)?, arg::text(o)?, arg::data(cmp_buf, cmp_len)?) };
-        Ok(read(io, oid, Op::CmpExt { offset: off, data: payload(data)? })?.0)
+        let (io, oid, data) = unsafe { (ioctx(io)?, arg::name(o)?, arg::data(cmp_buf, cmp_len)?) };
+        Ok(read(io, &oid, Op::CmpExt { offset: off, data: payload(data)? })?.0)
     })
 }
 
@@ -154,8 +154,8 @@ pub unsafe extern "C" fn rados_stat(
 ) -> c_int {
     entry!("rados_stat", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
-        let (result, out) = read(io, oid, Op::Stat)?;
+        let (io, oid) = unsafe { (ioctx(io)?, arg::name(o)?) };
+        let (result, out) = read(io, &oid, Op::Stat)?;
         let (size, mtime) = stat_of(&out)?;
         // SAFETY: the contract that the header gives these arguments.
         unsafe {
@@ -183,12 +183,12 @@ pub unsafe extern "C" fn rados_exec(
             let input = arg::data(in_buf, in_len)?;
             (
                 ioctx(io)?,
-                arg::text(oid)?,
+                arg::name(oid)?,
                 exec(arg::text(cls)?, arg::text(method)?, input)?,
                 OutBuf::new(buf, out_len)?,
             )
         };
-        let (result, answer) = read(io, oid, op)?;
+        let (result, answer) = read(io, &oid, op)?;
         exec_result(result, out, &answer)
     })
 }
@@ -202,8 +202,8 @@ pub unsafe extern "C" fn rados_set_alloc_hint(
 ) -> c_int {
     entry!("rados_set_alloc_hint", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
-        write(io, oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags: 0 })
+        let (io, oid) = unsafe { (ioctx(io)?, arg::name(o)?) };
+        write(io, &oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags: 0 })
     })
 }
 
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn rados_set_alloc_hint2(
 ) -> c_int {
     entry!("rados_set_alloc_hint2", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
-        write(io, oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags })
+        let (io, oid) = unsafe { (ioctx(io)?, arg::name(o)?) };
+        write(io, &oid, Op::SetAllocHint { expected_object_size, expected_write_size, flags })
     })
 }

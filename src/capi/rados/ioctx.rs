@@ -6,6 +6,7 @@ use crate::capi::handle;
 use crate::capi::types::{rados_config_t, rados_ioctx_t, rados_t};
 use crate::client::IoCtx;
 use crate::store::PoolId;
+use crate::store::name::bytes_of;
 use std::ffi::{c_char, c_int, c_uint};
 use std::sync::Arc;
 
@@ -93,8 +94,8 @@ pub unsafe extern "C" fn rados_ioctx_get_pool_name(
 pub unsafe extern "C" fn rados_ioctx_locator_set_key(io: rados_ioctx_t, key: *const c_char) {
     entry!("rados_ioctx_locator_set_key", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, key) = unsafe { (ioctx(io)?, arg::opt_text(key)?) };
-        io.set_key(key.unwrap_or(""));
+        let (io, key) = unsafe { (ioctx(io)?, arg::opt_name(key)) };
+        io.set_key(&key);
         Ok(())
     })
 }
@@ -103,8 +104,8 @@ pub unsafe extern "C" fn rados_ioctx_locator_set_key(io: rados_ioctx_t, key: *co
 pub unsafe extern "C" fn rados_ioctx_set_namespace(io: rados_ioctx_t, nspace: *const c_char) {
     entry!("rados_ioctx_set_namespace", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, namespace) = unsafe { (ioctx(io)?, arg::opt_text(nspace)?) };
-        io.set_namespace(namespace.unwrap_or(""));
+        let (io, namespace) = unsafe { (ioctx(io)?, arg::opt_name(nspace)) };
+        io.set_namespace(&namespace);
         Ok(())
     })
 }
@@ -119,7 +120,8 @@ pub unsafe extern "C" fn rados_ioctx_get_namespace(
         // SAFETY: the contract that the header gives these arguments.
         let (io, mut buf) = unsafe { (ioctx(io)?, OutBuf::new(buf, maxlen as usize)?) };
         let namespace = io.namespace();
-        buf.write_cstr(namespace.as_bytes())?;
+        let namespace = bytes_of(&namespace);
+        buf.write_cstr(&namespace)?;
         Ok(namespace.len())
     })
 }

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::capi::handle::Handle;
 use crate::store::OpOut;
+use crate::store::name::bytes_of;
 
 /// What both kinds are made of. Entries are never changed once they are there, so C may keep the pointers that it was
 /// given until it ends the iterator.
@@ -76,9 +77,9 @@ impl XattrIter {
     /// Returns whether `out` is an answer to the question.
     pub fn fill(&self, out: &OpOut) -> bool {
         let OpOut::Xattrs(all) = out else { return false };
-        let mut sorted: Vec<_> = all.iter().map(|(name, value)| (name.as_bytes(), value.clone())).collect();
-        sorted.sort_by_key(|(name, _)| *name);
-        self.0.lock().fill(sorted.into_iter());
+        let mut sorted: Vec<_> = all.iter().map(|(name, value)| (bytes_of(name), value)).collect();
+        sorted.sort();
+        self.0.lock().fill(sorted.iter().map(|(name, value)| (&**name, (*value).clone())));
         true
     }
 

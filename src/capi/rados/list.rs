@@ -7,6 +7,7 @@ use crate::capi::types::{rados_ioctx_t, rados_list_ctx_t, rados_object_list_curs
 use crate::client::IoCtx;
 use crate::client::listing::{Listing, hash_of, page, position_of, position_of_hash, slice};
 use crate::errno::Errno;
+use crate::store::name::bytes_of;
 use crate::store::{ListCursor, ListEntry};
 use parking_lot::Mutex;
 use std::ffi::{c_char, c_int};
@@ -38,7 +39,8 @@ impl ListHandle {
     fn step(&self) -> Result<Step, Errno> {
         let entry = self.listing.next()?.ok_or(Errno::ENOENT)?;
         let mut texts = self.texts.lock();
-        *texts = [&entry.oid, &entry.key, &entry.namespace].map(|text| [text.as_bytes(), b"\0"].concat());
+        *texts =
+            [&entry.oid, &entry.key, &entry.namespace].map(|text| [&bytes_of(text), &b"\0"[..]].concat());
         let [oid, key, namespace] = texts.each_ref().map(|text| (text.as_ptr().cast(), text.len() - 1));
         let key = if key.1 == 0 { (std::ptr::null(), 0) } else { key };
         Ok(Step { oid, key, namespace })
@@ -80,14 +82,14 @@ fn collect(
 }
 
 fn item_of(entry: &ListEntry) -> Result<rados_object_list_item, Errno> {
-    let text = |text: &str| arg::malloc_cstr(text.as_bytes());
+    let [oid, namespace, key] = [&entry.oid, &entry.namespace, &entry.key].map(|text| bytes_of(text));
     Ok(rados_object_list_item {
-        oid_length: entry.oid.len(),
-        oid: text(&entry.oid)?,
-        nspace_length: entry.namespace.len(),
-        nspace: text(&entry.namespace)?,
-        locator_length: entry.key.len(),
-        locator: text(&entry.key)?,
+        oid_length: oid.len(),
+        oid: arg::malloc_cstr(&oid)?,
+        nspace_length: namespace.len(),
+        nspace: arg::malloc_cstr(&namespace)?,
+        locator_length: key.len(),
+        locator: arg::malloc_cstr(&key)?,
     })
 }
 

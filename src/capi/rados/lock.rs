@@ -14,7 +14,7 @@ use crate::store::lock::{
 use libc::timeval;
 use std::ffi::{c_char, c_int};
 
-/// EINVAL for both renewals at once, for other flags, and for a negative duration. No duration: it does not expire.
+/// EINVAL for both renewals at once and for a negative duration; unknown flags are accepted. No duration: it does not expire.
 fn request(
     kind: LockType,
     name: &str,
@@ -32,7 +32,8 @@ fn request(
             (s, us.checked_mul(1000).ok_or(Errno::EINVAL)?)
         }
     };
-    if ![0, FLAG_MAY_RENEW, FLAG_MUST_RENEW].contains(&flags) {
+    let both = FLAG_MAY_RENEW | FLAG_MUST_RENEW;
+    if flags & both == both {
         return Err(Errno::EINVAL);
     }
     let [name, cookie, tag] = [name, cookie, tag].map(str::to_owned);
@@ -75,9 +76,9 @@ pub unsafe extern "C" fn rados_lock_exclusive(
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, name, cookie, desc, duration) = unsafe {
             let (name, cookie) = (arg::text(name)?, arg::text(cookie)?);
-            (ioctx(io)?, arg::text(oid)?, name, cookie, arg::opt_text(desc)?, arg::opt_read(duration))
+            (ioctx(io)?, arg::name(oid)?, name, cookie, arg::opt_text(desc)?, arg::opt_read(duration))
         };
-        lock(io, oid, &request(LockType::Exclusive, name, cookie, "", desc, duration, flags)?)
+        lock(io, &oid, &request(LockType::Exclusive, name, cookie, "", desc, duration, flags)?)
     })
 }
 
@@ -96,9 +97,9 @@ pub unsafe extern "C" fn rados_lock_shared(
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, name, cookie, tag, desc, duration) = unsafe {
             let (name, cookie, tag) = (arg::text(name)?, arg::text(cookie)?, arg::opt_text(tag)?);
-            (ioctx(io)?, arg::text(o)?, name, cookie, tag, arg::opt_text(desc)?, arg::opt_read(duration))
+            (ioctx(io)?, arg::name(o)?, name, cookie, tag, arg::opt_text(desc)?, arg::opt_read(duration))
         };
-        lock(io, oid, &request(LockType::Shared, name, cookie, tag.unwrap_or(""), desc, duration, flags)?)
+        lock(io, &oid, &request(LockType::Shared, name, cookie, tag.unwrap_or(""), desc, duration, flags)?)
     })
 }
 
@@ -112,8 +113,8 @@ pub unsafe extern "C" fn rados_unlock(
     entry!("rados_unlock", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, name, cookie) =
-            unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, arg::text(cookie)?) };
-        write(io, oid, unlock(name, cookie))
+            unsafe { (ioctx(io)?, arg::name(o)?, arg::text(name)?, arg::text(cookie)?) };
+        write(io, &oid, unlock(name, cookie))
     })
 }
 
@@ -128,9 +129,9 @@ pub unsafe extern "C" fn rados_aio_unlock(
     entry!("rados_aio_unlock", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, name, cookie, done) = unsafe {
-            (ioctx(io)?, arg::text(o)?, arg::text(name)?, arg::text(cookie)?, completion_of(completion)?)
+            (ioctx(io)?, arg::name(o)?, arg::text(name)?, arg::text(cookie)?, completion_of(completion)?)
         };
-        start_write(io, done, oid, unlock(name, cookie))
+        start_write(io, done, &oid, unlock(name, cookie))
     })
 }
 
@@ -151,10 +152,10 @@ pub unsafe extern "C" fn rados_list_lockers(
 ) -> isize {
     entry!("rados_list_lockers", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, name) = unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?) };
+        let (io, oid, name) = unsafe { (ioctx(io)?, arg::name(o)?, arg::text(name)?) };
         let input = encode_get_info(name);
         let (_, out) =
-            read(io, oid, Op::Exec { class: CLASS.to_owned(), method: "get_info".to_owned(), input })?;
+            read(io, &oid, Op::Exec { class: CLASS.to_owned(), method: "get_info".to_owned(), input })?;
         let info = LockInfo::decode(data_of(&out)).map_err(|_| Errno::EIO)?;
         let each = |text: &dyn Fn(&LockerId, &LockerInfo) -> String| {
             info.lockers.iter().flat_map(|(id, of)| (text(id, of) + "\0").into_bytes()).collect::<Vec<_>>()
@@ -198,9 +199,9 @@ pub unsafe extern "C" fn rados_break_lock(
     entry!("rados_break_lock", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, name, client, cookie) =
-            unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, arg::text(client)?, arg::text(cookie)?) };
+            unsafe { (ioctx(io)?, arg::name(o)?, arg::text(name)?, arg::text(client)?, arg::text(cookie)?) };
         let locker = EntityName::parse(client).ok_or(Errno::EINVAL)?;
         let input = BreakOp { name: name.to_owned(), locker, cookie: cookie.to_owned() }.encode();
-        write(io, oid, Op::Exec { class: CLASS.to_owned(), method: "break_lock".to_owned(), input })
+        write(io, &oid, Op::Exec { class: CLASS.to_owned(), method: "break_lock".to_owned(), input })
     })
 }

@@ -76,7 +76,9 @@ pub fn cmp_xattr(name: &str, operator: u8, value: &[u8]) -> Result<Op, Errno> {
 }
 
 pub fn omap_cmp(key: &[u8], operator: u8, value: &[u8]) -> Result<Op, Errno> {
-    Ok(Op::OmapCmp { key: payload(key)?, value: payload(value)?, mode: mode(operator)? })
+    // Of the operators only =, < and > are known to omap; the store refuses the others, unknown ones included.
+    let mode = mode(operator).unwrap_or(CmpMode::Ne);
+    Ok(Op::OmapCmp { key: payload(key)?, value: payload(value)?, mode })
 }
 
 /// Of equal keys the last one's value counts.
@@ -226,7 +228,8 @@ fn start_list(
     deliver: impl FnOnce(&Reply) + Send + 'static,
 ) {
     if request.ops.is_empty() {
-        return handles::finish(completion, io.session(), || (0, 0));
+        // Unlike the synchronous calls, for which an empty list is a success.
+        return handles::finish(completion, io.session(), || (i64::from(Errno::EINVAL.negated()), 0));
     }
     handles::start_any(io, completion, request, write, |reply| {
         deliver(&reply);

@@ -92,8 +92,8 @@ pub unsafe extern "C" fn rados_read_op_cmpxattr(
         let op = unsafe { handle::borrow::<ReadOp>(read_op)? };
         add(&op.0, || {
             // SAFETY: the contract that the header gives these arguments.
-            let (name, value) = unsafe { (arg::text(name)?, arg::data(value, value_len)?) };
-            cmp_xattr(name, comparison_operator, value)
+            let (name, value) = unsafe { (arg::name(name)?, arg::data(value, value_len)?) };
+            cmp_xattr(&name, comparison_operator, value)
         })
     })
 }
@@ -450,8 +450,8 @@ pub unsafe extern "C" fn rados_read_op_operate(
 ) -> c_int {
     entry!("rados_read_op_operate", {
         // SAFETY: the contract that the header gives these arguments.
-        let (op, io, oid) = unsafe { (handle::borrow::<ReadOp>(read_op)?, ioctx(io)?, arg::text(oid)?) };
-        run_read(io, oid, &op.0, flags)
+        let (op, io, oid) = unsafe { (handle::borrow::<ReadOp>(read_op)?, ioctx(io)?, arg::name(oid)?) };
+        run_read(io, &oid, &op.0, flags)
     })
 }
 
@@ -466,8 +466,8 @@ pub unsafe extern "C" fn rados_aio_read_op_operate(
     entry!("rados_aio_read_op_operate", {
         // SAFETY: the contract that the header gives these arguments.
         let (op, io, done, oid) = unsafe {
-            (handle::borrow::<ReadOp>(read_op)?, ioctx(io)?, completion_of(completion)?, arg::text(oid)?)
+            (handle::borrow::<ReadOp>(read_op)?, ioctx(io)?, completion_of(completion)?, arg::name(oid)?)
         };
-        start_read_list(io, done, oid, &op.0, flags)
+        start_read_list(io, done, &oid, &op.0, flags)
     })
 }

@@ -53,8 +53,8 @@ pub unsafe extern "C" fn rados_ioctx_snap_rollback(
 ) -> c_int {
     entry!("rados_ioctx_snap_rollback", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, name) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::text(snapname)?) };
-        rollback(io, oid, find(io, |_, known| known == name)?.0)
+        let (io, oid, name) = unsafe { (ioctx(io)?, arg::name(oid)?, arg::text(snapname)?) };
+        rollback(io, &oid, find(io, |_, known| known == name)?.0)
     })
 }
 
@@ -66,8 +66,8 @@ pub unsafe extern "C" fn rados_rollback(
 ) -> c_int {
     entry!("rados_rollback", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, name) = unsafe { (ioctx(io)?, arg::text(oid)?, arg::text(snapname)?) };
-        rollback(io, oid, find(io, |_, known| known == name)?.0)
+        let (io, oid, name) = unsafe { (ioctx(io)?, arg::name(oid)?, arg::text(snapname)?) };
+        rollback(io, &oid, find(io, |_, known| known == name)?.0)
     })
 }
 
@@ -160,8 +160,8 @@ pub unsafe extern "C" fn rados_ioctx_selfmanaged_snap_rollback(
 ) -> c_int {
     entry!("rados_ioctx_selfmanaged_snap_rollback", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
-        rollback(io, oid, SnapId(snapid))
+        let (io, oid) = unsafe { (ioctx(io)?, arg::name(oid)?) };
+        rollback(io, &oid, SnapId(snapid))
     })
 }
 

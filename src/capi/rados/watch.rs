@@ -166,8 +166,8 @@ pub unsafe extern "C" fn rados_watch(
     entry!("rados_watch", {
         let callback = watchcb.ok_or(Errno::EINVAL)?;
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid) = unsafe { (ioctx(io)?, arg::text(o)?) };
-        let made = watch(io, oid, 0, Arc::new(OldWatcher { callback, arg: Cookie(cb_arg) }))?;
+        let (io, oid) = unsafe { (ioctx(io)?, arg::name(o)?) };
+        let made = watch(io, &oid, 0, Arc::new(OldWatcher { callback, arg: Cookie(cb_arg) }))?;
         // SAFETY: the contract that the header gives these arguments.
         unsafe { arg::out(cookie, made) }
     })
@@ -185,9 +185,9 @@ pub unsafe extern "C" fn rados_watch2(
     entry!("rados_watch2", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, watcher) =
-            unsafe { (ioctx(io)?, arg::text(o)?, CWatcher::new(watchcb, watcherrcb, cb_arg)?) };
+            unsafe { (ioctx(io)?, arg::name(o)?, CWatcher::new(watchcb, watcherrcb, cb_arg)?) };
         require(cookie)?;
-        let made = watch(io, oid, 0, watcher)?;
+        let made = watch(io, &oid, 0, watcher)?;
         // SAFETY: the contract that the header gives these arguments.
         unsafe { arg::out(cookie, made) }
     })
@@ -206,9 +206,9 @@ pub unsafe extern "C" fn rados_watch3(
     entry!("rados_watch3", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, watcher) =
-            unsafe { (ioctx(io)?, arg::text(o)?, CWatcher::new(watchcb, watcherrcb, cb_arg)?) };
+            unsafe { (ioctx(io)?, arg::name(o)?, CWatcher::new(watchcb, watcherrcb, cb_arg)?) };
         require(cookie)?;
-        let made = watch(io, oid, timeout, watcher)?;
+        let made = watch(io, &oid, timeout, watcher)?;
         // SAFETY: the contract that the header gives these arguments.
         unsafe { arg::out(cookie, made) }
     })
@@ -228,10 +228,10 @@ pub unsafe extern "C" fn rados_aio_watch(
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, at, watcher) = unsafe {
             let watcher = CWatcher::new(watchcb, watcherrcb, cb_arg)?;
-            (ioctx(io)?, arg::text(o)?, completion_of(completion)?, Later::new(handle), watcher)
+            (ioctx(io)?, arg::name(o)?, completion_of(completion)?, Later::new(handle), watcher)
         };
         require(handle)?;
-        start_watch(io, done, oid, 0, at, watcher);
+        start_watch(io, done, &oid, 0, at, watcher);
         Ok(())
     })
 }
@@ -251,10 +251,10 @@ pub unsafe extern "C" fn rados_aio_watch2(
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, at, watcher) = unsafe {
             let watcher = CWatcher::new(watchcb, watcherrcb, cb_arg)?;
-            (ioctx(io)?, arg::text(o)?, completion_of(completion)?, Later::new(handle), watcher)
+            (ioctx(io)?, arg::name(o)?, completion_of(completion)?, Later::new(handle), watcher)
         };
         require(handle)?;
-        start_watch(io, done, oid, timeout, at, watcher);
+        start_watch(io, done, &oid, timeout, at, watcher);
         Ok(())
     })
 }
@@ -315,11 +315,11 @@ pub unsafe extern "C" fn rados_notify(
 ) -> c_int {
     entry!("rados_notify", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, payload) = unsafe { (ioctx(io)?, arg::text(o)?, data(buf, buf_len)?) };
+        let (io, oid, payload) = unsafe { (ioctx(io)?, arg::name(o)?, data(buf, buf_len)?) };
         // SAFETY: the contract that the header gives these arguments.
         let to = unsafe { Reply::new(std::ptr::null_mut(), std::ptr::null_mut()) };
         let session = io.session();
-        to.give(session.wait(session.store().notify(io.target(oid), payload, 0)))
+        to.give(session.wait(session.store().notify(io.target(&oid), payload, 0)))
     })
 }
 
@@ -338,10 +338,10 @@ pub unsafe extern "C" fn rados_aio_notify(
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, payload, to) = unsafe {
             let to = Reply::new(reply_buffer, reply_buffer_len);
-            (ioctx(io)?, arg::text(o)?, completion_of(completion)?, data(buf, buf_len)?, to)
+            (ioctx(io)?, arg::name(o)?, completion_of(completion)?, data(buf, buf_len)?, to)
         };
         let session = io.session().clone();
-        io.session().start(session.store().notify(io.target(oid), payload, timeout_ms), move |reply| {
+        io.session().start(session.store().notify(io.target(&oid), payload, timeout_ms), move |reply| {
             finish(done, &session, || {
                 (to.give(reply).map_or_else(|errno| i64::from(errno.negated()), |()| 0), 0)
             });
@@ -363,10 +363,10 @@ pub unsafe extern "C" fn rados_notify2(
     entry!("rados_notify2", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, payload, to) = unsafe {
-            (ioctx(io)?, arg::text(o)?, data(buf, buf_len)?, Reply::new(reply_buffer, reply_buffer_len))
+            (ioctx(io)?, arg::name(o)?, data(buf, buf_len)?, Reply::new(reply_buffer, reply_buffer_len))
         };
         let session = io.session();
-        to.give(session.wait(session.store().notify(io.target(oid), payload, timeout_ms)))
+        to.give(session.wait(session.store().notify(io.target(&oid), payload, timeout_ms)))
     })
 }
 
@@ -429,9 +429,9 @@ pub unsafe extern "C" fn rados_notify_ack(
 ) -> c_int {
     entry!("rados_notify_ack", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, payload) = unsafe { (ioctx(io)?, arg::text(o)?, data(buf, buf_len)?) };
+        let (io, oid, payload) = unsafe { (ioctx(io)?, arg::name(o)?, data(buf, buf_len)?) };
         let session = io.session();
-        let ack = session.store().notify_ack(io.target(oid), notify_id, WatchCookie(cookie), payload);
+        let ack = session.store().notify_ack(io.target(&oid), notify_id, WatchCookie(cookie), payload);
         Ok(session.wait(ack)?)
     })
 }

@@ -1,7 +1,7 @@
 //! Write operations: lists of steps, applied atomically.
 
 use super::handles::completion as completion_of;
-use super::handles::{WriteOp, ioctx, payload};
+use super::handles::{WriteOp, input, ioctx, payload};
 use super::oplist::{add, add_with, cmp_xattr, run_write, seconds, start_write_list};
 use super::requests::exec;
 use crate::capi::arg::{self, Later};
@@ -87,8 +87,8 @@ pub unsafe extern "C" fn rados_write_op_cmpxattr(
         let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
         add(&op.0, || {
             // SAFETY: the contract that the header gives these arguments.
-            let (name, value) = unsafe { (arg::text(name)?, arg::data(value, value_len)?) };
-            cmp_xattr(name, comparison_operator, value)
+            let (name, value) = unsafe { (arg::name(name)?, arg::data(value, value_len)?) };
+            cmp_xattr(&name, comparison_operator, value)
         })
     })
 }
@@ -105,8 +105,8 @@ pub unsafe extern "C" fn rados_write_op_setxattr(
         let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
         add(&op.0, || {
             // SAFETY: the contract that the header gives these arguments.
-            let (name, value) = unsafe { (arg::text(name)?, arg::data(value, value_len)?) };
-            Ok(Op::SetXattr { name: name.to_owned(), value: payload(value)? })
+            let (name, value) = unsafe { (arg::name(name)?, arg::data(value, value_len)?) };
+            Ok(Op::SetXattr { name: name.into_owned(), value: payload(value)? })
         })
     })
 }
@@ -118,8 +118,8 @@ pub unsafe extern "C" fn rados_write_op_rmxattr(write_op: rados_write_op_t, name
         let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
         add(&op.0, || {
             // SAFETY: the contract that the header gives these arguments.
-            let name = unsafe { arg::text(name)? };
-            Ok(Op::RmXattr { name: name.to_owned() })
+            let name = unsafe { arg::name(name)? };
+            Ok(Op::RmXattr { name: name.into_owned() })
         })
     })
 }
@@ -149,8 +149,8 @@ pub unsafe extern "C" fn rados_write_op_write(
         let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
         add(&op.0, || {
             // SAFETY: the contract that the header gives these arguments.
-            let data = unsafe { arg::data(buffer, len)? };
-            Ok(Op::Write { offset, data: payload(data)? })
+            let data = unsafe { input(buffer, len)? };
+            Ok(Op::Write { offset, data })
         })
     })
 }
@@ -166,8 +166,8 @@ pub unsafe extern "C" fn rados_write_op_write_full(
         let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
         add(&op.0, || {
             // SAFETY: the contract that the header gives these arguments.
-            let data = unsafe { arg::data(buffer, len)? };
-            Ok(Op::WriteFull { data: payload(data)? })
+            let data = unsafe { input(buffer, len)? };
+            Ok(Op::WriteFull { data })
         })
     })
 }
@@ -202,8 +202,8 @@ pub unsafe extern "C" fn rados_write_op_append(
         let op = unsafe { handle::borrow::<WriteOp>(write_op)? };
         add(&op.0, || {
             // SAFETY: the contract that the header gives these arguments.
-            let data = unsafe { arg::data(buffer, len)? };
-            Ok(Op::Append { data: payload(data)? })
+            let data = unsafe { input(buffer, len)? };
+            Ok(Op::Append { data })
         })
     })
 }
@@ -292,9 +292,9 @@ pub unsafe extern "C" fn rados_write_op_operate(
     entry!("rados_write_op_operate", {
         // SAFETY: the contract that the header gives these arguments.
         let (op, io, oid, mtime) = unsafe {
-            (handle::borrow::<WriteOp>(write_op)?, ioctx(io)?, arg::text(oid)?, arg::opt_read(mtime))
+            (handle::borrow::<WriteOp>(write_op)?, ioctx(io)?, arg::name(oid)?, arg::opt_read(mtime))
         };
-        run_write(io, oid, &op.0, mtime.map(seconds), flags)
+        run_write(io, &oid, &op.0, mtime.map(seconds), flags)
     })
 }
 
@@ -309,10 +309,10 @@ pub unsafe extern "C" fn rados_write_op_operate2(
     entry!("rados_write_op_operate2", {
         // SAFETY: the contract that the header gives these arguments.
         let (op, io, oid, mtime) = unsafe {
-            (handle::borrow::<WriteOp>(write_op)?, ioctx(io)?, arg::text(oid)?, arg::opt_read(mtime))
+            (handle::borrow::<WriteOp>(write_op)?, ioctx(io)?, arg::name(oid)?, arg::opt_read(mtime))
         };
         let mtime = mtime.map(|at| seconds(at.tv_sec).saturating_add(u64::try_from(at.tv_nsec).unwrap_or(0)));
-        run_write(io, oid, &op.0, mtime, flags)
+        run_write(io, &oid, &op.0, mtime, flags)
     })
 }
 
@@ -332,10 +332,10 @@ pub unsafe extern "C" fn rados_aio_write_op_operate(
                 handle::borrow::<WriteOp>(write_op)?,
                 ioctx(io)?,
                 completion_of(completion)?,
-                arg::text(oid)?,
+                arg::name(oid)?,
                 arg::opt_read(mtime),
             )
         };
-        start_write_list(io, done, oid, &op.0, mtime.map(seconds), flags)
+        start_write_list(io, done, &oid, &op.0, mtime.map(seconds), flags)
     })
 }

@@ -20,8 +20,8 @@ pub unsafe extern "C" fn rados_getxattr(
     entry!("rados_getxattr", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, name, buf) =
-            unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, OutBuf::new(buf, len)?) };
-        let (_, out) = read(io, oid, Op::GetXattr { name: name.to_owned() })?;
+            unsafe { (ioctx(io)?, arg::name(o)?, arg::name(name)?, OutBuf::new(buf, len)?) };
+        let (_, out) = read(io, &oid, Op::GetXattr { name: name.into_owned() })?;
         copy_out(buf, &out)
     })
 }
@@ -37,8 +37,8 @@ pub unsafe extern "C" fn rados_setxattr(
     entry!("rados_setxattr", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, name, value) =
-            unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?, arg::data(buf, len)?) };
-        write(io, oid, Op::SetXattr { name: name.to_owned(), value: payload(value)? })
+            unsafe { (ioctx(io)?, arg::name(o)?, arg::name(name)?, arg::data(buf, len)?) };
+        write(io, &oid, Op::SetXattr { name: name.into_owned(), value: payload(value)? })
     })
 }
 
@@ -46,8 +46,8 @@ pub unsafe extern "C" fn rados_setxattr(
 pub unsafe extern "C" fn rados_rmxattr(io: rados_ioctx_t, o: *const c_char, name: *const c_char) -> c_int {
     entry!("rados_rmxattr", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid, name) = unsafe { (ioctx(io)?, arg::text(o)?, arg::text(name)?) };
-        write(io, oid, Op::RmXattr { name: name.to_owned() })
+        let (io, oid, name) = unsafe { (ioctx(io)?, arg::name(o)?, arg::name(name)?) };
+        write(io, &oid, Op::RmXattr { name: name.into_owned() })
     })
 }
 
@@ -59,8 +59,8 @@ pub unsafe extern "C" fn rados_getxattrs(
 ) -> c_int {
     entry!("rados_getxattrs", {
         // SAFETY: the contract that the header gives these arguments.
-        let (io, oid) = unsafe { (ioctx(io)?, arg::text(oid)?) };
-        let (result, out) = read(io, oid, Op::GetXattrs)?;
+        let (io, oid) = unsafe { (ioctx(io)?, arg::name(oid)?) };
+        let (result, out) = read(io, &oid, Op::GetXattrs)?;
         // SAFETY: the contract that the header gives these arguments.
         unsafe { arg::out(iter, handle::create(XattrIter::new(&out)))? };
         Ok(result)
@@ -107,9 +107,9 @@ pub unsafe extern "C" fn rados_aio_getxattr(
     entry!("rados_aio_getxattr", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, name, buf) = unsafe {
-            (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?, OutBuf::new(buf, len)?)
+            (ioctx(io)?, arg::name(o)?, completion_of(completion)?, arg::name(name)?, OutBuf::new(buf, len)?)
         };
-        start_read(io, done, oid, Op::GetXattr { name: name.to_owned() }, |out, _| {
+        start_read(io, done, &oid, Op::GetXattr { name: name.into_owned() }, |out, _| {
             copy_out(buf, &out).map(|len| len as i64)
         });
         Ok(())
@@ -128,9 +128,9 @@ pub unsafe extern "C" fn rados_aio_setxattr(
     entry!("rados_aio_setxattr", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, name, value) = unsafe {
-            (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?, arg::data(buf, len)?)
+            (ioctx(io)?, arg::name(o)?, completion_of(completion)?, arg::name(name)?, arg::data(buf, len)?)
         };
-        start_write(io, done, oid, Op::SetXattr { name: name.to_owned(), value: payload(value)? })
+        start_write(io, done, &oid, Op::SetXattr { name: name.into_owned(), value: payload(value)? })
     })
 }
 
@@ -144,8 +144,8 @@ pub unsafe extern "C" fn rados_aio_rmxattr(
     entry!("rados_aio_rmxattr", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, name) =
-            unsafe { (ioctx(io)?, arg::text(o)?, completion_of(completion)?, arg::text(name)?) };
-        start_write(io, done, oid, Op::RmXattr { name: name.to_owned() })
+            unsafe { (ioctx(io)?, arg::name(o)?, completion_of(completion)?, arg::name(name)?) };
+        start_write(io, done, &oid, Op::RmXattr { name: name.into_owned() })
     })
 }
 
@@ -159,8 +159,8 @@ pub unsafe extern "C" fn rados_aio_getxattrs(
     entry!("rados_aio_getxattrs", {
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, at) =
-            unsafe { (ioctx(io)?, arg::text(oid)?, completion_of(completion)?, Later::new(iter)) };
-        start_read(io, done, oid, Op::GetXattrs, move |out, result| {
+            unsafe { (ioctx(io)?, arg::name(oid)?, completion_of(completion)?, Later::new(iter)) };
+        start_read(io, done, &oid, Op::GetXattrs, move |out, result| {
             at.set(handle::create(XattrIter::new(&out)));
             Ok(result)
         });
