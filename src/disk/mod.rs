@@ -5,6 +5,8 @@ mod api;
 mod api_tests;
 mod buffer;
 pub mod checkpoint;
+#[cfg(test)]
+mod damage_tests;
 pub mod diff;
 mod error;
 mod head;

@@ -43,19 +43,13 @@ impl Reader {
             polls: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
         });
-        let mut attempt = 1;
-        loop {
+        reader.refresh().await?;
+        let loss = reader.follow.lock().await.cursor.loss(shared).await?;
+        if let Some(loss) = loss {
+            // A writer beside us may have gone on since we saw the end; a second look finds what it wrote.
             reader.refresh().await?;
-            let follow = reader.follow.lock().await;
-            match follow.cursor.verify_end(shared).await {
-                // A writer beside us may have gone on since we saw the end; then there is no gap at the second look.
-                Err(DiskError::Corrupt { .. }) if attempt < ATTEMPTS => {
-                    attempt += 1;
-                    drop(follow);
-                    reader.reload().await?;
-                }
-                Err(error) => return Err(error),
-                Ok(()) => break,
+            if reader.follow.lock().await.cursor.position().lsn < loss.knows {
+                return Err(loss.error);
             }
         }
         Ok(reader)

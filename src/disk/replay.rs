@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::log::{
     FormatError, Index, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader,
 };
+use super::pages::all;
 use super::shared::{Shared, data_of, epoch_below, set_epoch, size_of};
 use super::{DiskError, DiskResult, Lsn, SegmentSeq, WriterEpoch};
 use crate::errno::Errno;
@@ -62,6 +63,12 @@ pub(crate) enum Peek {
     Next(SegmentHeader),
     /// Not part of the log; the bytes of its header, as far as there are any.
     Orphan(Option<SegmentHeader>, Bytes),
+}
+
+/// The log ends before a record that is known to have been durable.
+pub(crate) struct Loss {
+    pub knows: Lsn,
+    pub error: DiskError,
 }
 
 pub(crate) struct LogCursor {
@@ -272,47 +279,66 @@ impl LogCursor {
     /// a take-over never knew a durable LSN past the end of what its successor found, because it could not go on
     /// from there. So a record that knows of more, or anything valid behind damage, tells of a loss.
     pub async fn verify_end(&self, shared: &Shared) -> DiskResult<()> {
+        self.loss(shared).await?.map_or(Ok(()), |loss| Err(loss.error))
+    }
+
+    /// What speaks for a loss at the end of the log. Someone who follows a log that grows looks again: if the log
+    /// reaches `knows` by then, nothing is lost.
+    pub async fn loss(&self, shared: &Shared) -> DiskResult<Option<Loss>> {
         let end = self.position.lsn;
         if let Some(damage) = &self.damage
             && let Some(found) = self.resync(shared).await?
         {
             tracing::error!("{damage}, but record {found} comes after it");
-            return Err(damage.clone());
+            return Ok(Some(Loss { knows: Lsn(u64::MAX), error: damage.clone() }));
         }
-        for n in 0..u64::from(MAX_IN_FLIGHT) {
-            let segment = SegmentSeq(self.next_segment().0 + n);
-            let target = shared.names.segment(segment);
-            let read = vec![Op::Read { offset: 0, length: FIRST_READ }];
-            let raw = match shared.run(&target, read).await {
-                Ok(mut reply) => data_of(&mut reply, 0),
-                Err(error) if error.is_not_found() => continue,
-                Err(error) => return Err(error),
-            };
-            let Ok(header) = SegmentHeader::decode(&raw) else { continue };
-            if header.uuid != shared.format.uuid || header.seq != segment {
-                continue;
-            }
-            let mut knows = Lsn(0);
-            let mut at = SEGMENT_HEADER_BYTES;
-            while let Some(Ok(record)) = raw.get(at..).map(RecordHeader::decode) {
-                knows = knows.max(record.durable);
-                at += record.length() as usize;
-            }
-            let lost = self.damage.is_some() && header.epoch >= self.epoch && header.prev_lsn > end;
-            if knows > end || lost {
-                let missing = shared.names.segment(self.position.segment).oid;
-                let detail =
-                    format!("record {} was durable and is missing ({} knows)", end.0 + 1, target.oid);
-                let offset = self.position.offset;
-                let loss = DiskError::Corrupt { object: missing.to_string(), offset, detail };
-                tracing::error!("{loss}");
-                return Err(self.damage.clone().unwrap_or(loss));
+        let numbers = (0..u64::from(MAX_IN_FLIGHT)).map(|n| SegmentSeq(self.next_segment().0 + n));
+        let at_once = MAX_IN_FLIGHT as usize;
+        let found = all(numbers.map(|segment| self.knowledge(shared, segment)), at_once).await?;
+        for (segment, knows) in found.into_iter().flatten() {
+            if knows > end {
+                let object = shared.names.segment(self.next_segment()).oid.to_string();
+                let detail = format!(
+                    "record {} is missing, and segment {} knows of {}",
+                    end.0 + 1,
+                    segment.0,
+                    knows.0
+                );
+                let loss = DiskError::Corrupt { object, offset: 0, detail };
+                tracing::warn!("{loss}");
+                return Ok(Some(Loss { knows, error: self.damage.clone().unwrap_or(loss) }));
             }
         }
         if let Some(damage) = &self.damage {
             tracing::warn!("{damage}; the log ends there, after record {}", end.0);
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Up to which LSN a segment past the log's end knows that all was durable; `None`: there is no such segment.
+    async fn knowledge(&self, shared: &Shared, segment: SegmentSeq) -> DiskResult<Option<(SegmentSeq, Lsn)>> {
+        let target = shared.names.segment(segment);
+        let read = vec![Op::Read { offset: 0, length: FIRST_READ }];
+        let raw = match shared.run(&target, read).await {
+            Ok(mut reply) => data_of(&mut reply, 0),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Ok(header) = SegmentHeader::decode(&raw) else { return Ok(None) };
+        if header.uuid != shared.format.uuid || header.seq != segment {
+            return Ok(None);
+        }
+        let mut knows = Lsn(0);
+        if self.damage.is_some() && header.epoch >= self.epoch {
+            // Where there is damage, the next segment's word for what came before it is enough.
+            knows = header.prev_lsn;
+        }
+        let mut at = SEGMENT_HEADER_BYTES;
+        while let Some(Ok(record)) = raw.get(at..).map(RecordHeader::decode) {
+            knows = knows.max(record.durable);
+            at += record.length() as usize;
+        }
+        Ok(Some((segment, knows)))
     }
 
     /// Looks for a later record of the damaged segment.
