@@ -376,12 +376,45 @@ impl Disk {
     /// ascending runs, adjacent ones joined.
     pub async fn diff(
         &self,
-        _from: Option<SnapshotId>,
-        _to: Option<SnapshotId>,
-        _offset: u64,
-        _length: u64,
+        from: Option<SnapshotId>,
+        to: Option<SnapshotId>,
+        offset: u64,
+        length: u64,
     ) -> DiskResult<Vec<DiffRun>> {
-        Err(DiskError::Invalid { detail: "diff is not connected yet".into() })
+        let older = match from {
+            Some(id) => Some(SnapshotView::open(&self.shared, id).await?),
+            None => None,
+        };
+        let older = older.as_ref().map(|view| &view.map);
+        let newer = match to {
+            Some(id) => Mode::Snapshot(SnapshotView::open(&self.shared, id).await?),
+            None => self.mode(),
+        };
+        match newer {
+            Mode::Snapshot(view) => {
+                in_range(offset, length, view.size_bytes)?;
+                diff_bytes(older, &view.map, offset, length).await
+            }
+            Mode::Writer(writer) => {
+                in_range(offset, length, writer.size_bytes())?;
+                // What was accepted must be in the map.
+                writer.flush_to_map().await?;
+                diff_bytes(older, &writer.head.state.map(), offset, length).await
+            }
+            Mode::Reader(reader) => {
+                reader.refresh().await?;
+                for _ in 0..READ_ATTEMPTS {
+                    let head = reader.head();
+                    in_range(offset, length, head.size_bytes())?;
+                    match diff_bytes(older, &head.state.map(), offset, length).await {
+                        Err(error) if error.is_not_found() => reader.reload().await?,
+                        done => return done,
+                    }
+                }
+                Err(self.gone(&[(offset / BLOCK_BYTES, (offset + length).div_ceil(BLOCK_BYTES))]))
+            }
+            Mode::Closed => Err(DiskError::Closed),
+        }
     }
 
     pub fn stats(&self) -> DiskStats {
@@ -442,4 +475,22 @@ pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> D
     }
     let error = gone(&writer.shared, &missing);
     Err(writer.shared.unless_fenced(writer.epoch, error).await)
+}
+
+/// The difference of two maps in a range of bytes.
+async fn diff_bytes(
+    from: Option<&ExtentMap>,
+    to: &ExtentMap,
+    offset: u64,
+    length: u64,
+) -> DiskResult<Vec<DiffRun>> {
+    let end = offset + length;
+    let first = offset / BLOCK_BYTES;
+    let found = diff(from, to, Lba(first), end.div_ceil(BLOCK_BYTES) - first).await?;
+    let run = |extent: &DiffExtent| {
+        let low = (extent.lba.0 * BLOCK_BYTES).max(offset);
+        let high = ((extent.lba.0 + extent.blocks) * BLOCK_BYTES).min(end);
+        DiffRun { offset: low, length: high - low, exists: extent.exists }
+    };
+    Ok(found.iter().map(run).collect())
 }

@@ -9,6 +9,7 @@ pub mod checkpoint;
 mod damage_tests;
 pub mod diff;
 mod error;
+mod gc;
 mod head;
 mod header;
 mod log;
@@ -44,7 +45,7 @@ pub use names::{DiskNames, EPOCH_XATTR, MapObjectNumber};
 pub use options::{
     CacheOptions, DEFAULT_SEGMENT_BYTES, DiskOptions, DiskStats, FormatParams, MAX_SIZE_BYTES, SnapInfo,
 };
-pub use segments::{SegmentInfo, SegmentTable, SegmentTotals};
+pub use segments::{SegmentInfo, SegmentTotals};
 pub use sink::ReadSink;
 pub use state::{DiskState, GcMove, Pressure, RecordAt};
 pub use types::*;

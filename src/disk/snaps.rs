@@ -32,6 +32,7 @@ pub(super) async fn remove(writer: &Arc<Writer>, id: SnapshotId) -> DiskResult<(
     Header::update(&shared.store, &shared.names, writer.epoch, BTreeMap::new(), remove).await?;
     drop(admin);
     writer.start_deleting();
+    writer.gc_unpinned();
     Ok(())
 }
 

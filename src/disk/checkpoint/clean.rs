@@ -15,7 +15,7 @@ const FEW_OBJECTS: usize = 32;
 /// Mean live bytes of an object, below which the smallest are joined.
 const SMALL_BYTES: u64 = 1 << 20;
 /// Numbers without an object after which no more are looked for.
-const ORPHAN_GAP: u32 = 16;
+const ORPHAN_GAP: u32 = 8;
 
 impl Meta {
     /// Objects to be cleaned, emptiest first.

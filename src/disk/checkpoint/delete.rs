@@ -41,7 +41,7 @@ impl Meta {
         let segments = self
             .dead
             .range(..open)
-            .filter(|&(_, &(born, died))| died <= lsn && !is_pinned(&lsns, born.0, died.0))
+            .filter(|(_, dead)| dead.died <= lsn && !is_pinned(&lsns, dead.born.0, dead.died.0))
             .map(|(&seq, _)| seq);
         let objects = self
             .objects

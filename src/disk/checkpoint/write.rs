@@ -39,6 +39,8 @@ impl DiskState {
     /// Memory only, in time proportional to the number of changed pages. `None` while a checkpoint is under way.
     /// Called by the task that applies records.
     pub fn freeze(self: &Arc<Self>, replay: Replay) -> Result<Option<Frozen>, DiskError> {
+        // Locks are taken in this order wherever both are held.
+        let mut core = self.pages.lock();
         let mut meta = self.meta.lock();
         if let Some(error) = &meta.failed {
             return Err(error.clone());
@@ -48,7 +50,6 @@ impl DiskState {
         }
         meta.checkpointing = true;
         meta.checkpoint += 1;
-        let mut core = self.pages.lock();
         let root = RootBlob {
             epoch: meta.epoch,
             checkpoint: meta.checkpoint,

@@ -112,7 +112,7 @@ fn a_page_of_another_place_is_found_out() {
 }
 
 /// Puts the right checksum on any bytes, so that the decoders behind it see them.
-fn seal(bytes: &mut Vec<u8>) {
+fn seal(bytes: &mut [u8]) {
     if bytes.len() >= codec::HEADER_BYTES {
         let length = bytes.len() as u32;
         bytes[16..20].copy_from_slice(&length.to_le_bytes());

@@ -2,9 +2,7 @@
 
 mod codec;
 
-use std::sync::Arc;
-
-use super::pages::{PageKey, Pages, Tree};
+use super::pages::{PageKey, Tree};
 use super::{Lsn, SegmentSeq};
 
 /// Segments of a page of the table.
@@ -75,17 +73,11 @@ pub(crate) fn leaf_of(seq: SegmentSeq) -> (PageKey, usize) {
     (key, (seq.0 % PAGE_SEGMENTS) as usize)
 }
 
-/// Sums over the table of the segments that are closed for appending or not.
+/// Sums over the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SegmentTotals {
     pub segments: u64,
     pub live: u64,
     pub blocks: u64,
     pub bytes: u64,
-}
-
-/// The table of an image's segments; a handle on the pages that hold it.
-#[derive(Clone)]
-pub struct SegmentTable {
-    pub(crate) pages: Arc<Pages>,
 }

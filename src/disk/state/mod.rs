@@ -22,7 +22,7 @@ use super::checkpoint::{Object, RootBlob};
 use super::map::{self, ExtentMap, MapExtent, change};
 use super::names::MapObjectNumber;
 use super::pages::{MapObjects, PageKey, Pages, StoreObjects};
-use super::segments::{SegmentTable, SegmentTotals, leaf_of};
+use super::segments::{SegmentInfo, SegmentTotals, leaf_of};
 use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, Lsn, SegmentSeq, WriterEpoch};
 use crate::store::Store;
 
@@ -60,6 +60,20 @@ pub enum Pressure {
     Stop,
 }
 
+/// A segment without a live block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Dead {
+    pub born: Lsn,
+    pub died: Lsn,
+    pub bytes: u32,
+}
+
+impl Dead {
+    fn new(info: &SegmentInfo) -> Dead {
+        Dead { born: info.birth, died: info.changed, bytes: info.bytes }
+    }
+}
+
 /// What is not kept in pages.
 pub(crate) struct Meta {
     pub lsn: Lsn,
@@ -72,9 +86,8 @@ pub(crate) struct Meta {
     /// Counter of the last map object of this epoch.
     pub last_object: u32,
     pub objects: BTreeMap<MapObjectNumber, Object>,
-    /// Segments without a live block that are known, with the LSNs of their birth and death. A scan of the table
-    /// finds all.
-    pub dead: BTreeMap<SegmentSeq, (Lsn, Lsn)>,
+    /// Segments without a live block that are known, A scan of the table finds all.
+    pub dead: BTreeMap<SegmentSeq, Dead>,
     /// Published checkpoint: its LSN and the segment of its replay position.
     pub published: Option<(Lsn, SegmentSeq)>,
     pub published_checkpoint: u64,
@@ -187,10 +200,6 @@ impl DiskState {
         ExtentMap::new(self.pages.clone())
     }
 
-    pub fn segments(&self) -> SegmentTable {
-        SegmentTable { pages: self.pages.clone() }
-    }
-
     /// LSN of the last record applied.
     pub fn lsn(&self) -> Lsn {
         self.meta.lock().lsn
@@ -207,6 +216,16 @@ impl DiskState {
 
     pub fn totals(&self) -> SegmentTotals {
         self.pages.lock().totals
+    }
+
+    /// Bytes of segments that are known to be dead and wait to be deleted.
+    pub fn dead_bytes(&self) -> u64 {
+        self.meta.lock().dead.values().map(|dead| u64::from(dead.bytes)).sum()
+    }
+
+    /// The segment in which replay begins; those before it get no more records.
+    pub fn published_segment(&self) -> SegmentSeq {
+        self.meta.lock().published.map_or(SegmentSeq(0), |(_, segment)| segment)
     }
 
     /// Bytes that the pages take in memory.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{DiskState, RecordAt};
+use super::{Dead, DiskState, RecordAt};
 use crate::disk::pages::{Core, Page};
 use crate::disk::segments::{PAGE_SEGMENTS, SegmentInfo, SegmentPage, SegmentTotals, leaf_of};
 use crate::disk::{DiskError, Lsn, SegmentSeq};
@@ -131,7 +131,7 @@ impl DiskState {
         let mut meta = self.meta.lock();
         for (seq, info) in dead {
             if info.live == 0 {
-                meta.dead.insert(seq, (info.birth, info.changed));
+                meta.dead.insert(seq, Dead::new(&info));
             } else {
                 meta.dead.remove(&seq);
             }
@@ -143,7 +143,10 @@ impl DiskState {
     pub async fn segments_deleted(&self, segments: &[SegmentSeq]) -> Result<(), DiskError> {
         check(segments.iter().max())?;
         let leaves: BTreeSet<_> = segments.iter().map(|&seq| leaf_of(seq).0).collect();
-        let _pins = self.pages.pin_all(leaves, true).await?;
+        let mut pins = Vec::with_capacity(leaves.len());
+        for leaf in leaves {
+            pins.push(self.pages.pin(leaf, false).await?);
+        }
         let mut core = self.pages.lock();
         for &seq in segments {
             if let Some(info) = get(&mut core, seq) {
@@ -159,6 +162,22 @@ impl DiskState {
         Ok(())
     }
 
+    /// Adds a segment to those that are known to be dead, if it is.
+    pub(crate) async fn note_if_dead(&self, seq: SegmentSeq) -> Result<(), DiskError> {
+        if self.meta.lock().dead.contains_key(&seq) {
+            return Ok(());
+        }
+        let _pins = self.pages.pin(leaf_of(seq).0, false).await?;
+        let mut core = self.pages.lock();
+        if let Some(info) = get(&mut core, seq)
+            && info.live == 0
+        {
+            // The lock on the pages keeps the entry as it is until it is noted.
+            self.meta.lock().dead.insert(seq, Dead::new(&info));
+        }
+        Ok(())
+    }
+
     /// What is known of a segment.
     pub async fn segment(&self, seq: SegmentSeq) -> Result<Option<SegmentInfo>, DiskError> {
         check(Some(&seq))?;
@@ -169,7 +188,7 @@ impl DiskState {
 
 fn check(seq: Option<&SegmentSeq>) -> Result<(), DiskError> {
     match seq {
-        Some(seq) if seq.0 / PAGE_SEGMENTS >> 32 != 0 => {
+        Some(seq) if (seq.0 / PAGE_SEGMENTS) >> 32 != 0 => {
             Err(DiskError::Invalid { detail: format!("segment number {:x} is too large", seq.0) })
         }
         Some(_) | None => Ok(()),

@@ -36,7 +36,7 @@ impl Model {
     fn runs(&self, first: u64, end: u64) -> Vec<MapExtent> {
         let mut runs = Vec::new();
         let mut at = first;
-        let mut hole = |from: u64, to: u64, runs: &mut Vec<MapExtent>| {
+        let hole = |from: u64, to: u64, runs: &mut Vec<MapExtent>| {
             let mut from = from;
             while from < to {
                 let blocks = (to - from).min(u64::from(u32::MAX)) as u32;

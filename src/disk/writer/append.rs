@@ -138,6 +138,7 @@ impl Writer {
             | DiskError::Closed => DiskError::Failed { reason: error.to_string() },
         };
         state.failed = Some(sticky.clone());
+        self.set_gc_behind(state, false);
         let durable = std::mem::take(&mut state.durable_waiters);
         let applied = std::mem::take(&mut state.applied_waiters);
         for waiter in durable.into_values().chain(applied.into_values()).flatten() {

@@ -75,6 +75,7 @@ impl Writer {
         state.applied = record.lsn;
         state.position = (record.place.segment, record.end());
         state.stats.replay_bytes += record.bytes.len() as u64;
+        self.gc_look(state, record.bytes.len() as u64);
         state.dirty_blocks -= record.permits;
         self.room.add_permits(record.permits as usize);
         if matches!(record.kind, RecordKind::Rollback { .. }) {

@@ -139,6 +139,10 @@ impl Writer {
         }
         if published {
             self.delete_task().await;
+            // For the next checkpoint: pages of map objects that are mostly dead.
+            if let Err(error) = self.head.state.clean_map().await {
+                tracing::warn!("cleaning map objects: {error}");
+            }
         }
     }
 
@@ -188,7 +192,7 @@ impl Writer {
     /// Deletes segments and map objects that neither the published root nor a snapshot reaches. The caller holds
     /// `admin`, so no snapshot is made meanwhile. The list of snapshots is read under this writer's epoch: had a
     /// newer writer rolled back to a snapshot and removed it, that list would say too little.
-    async fn delete_unreachable(&self) -> DiskResult<()> {
+    pub(in crate::disk) async fn delete_unreachable(&self) -> DiskResult<()> {
         let names = &self.shared.names;
         let mut pins = Vec::new();
         for snapshot in Header::snapshots(&self.shared.store, names, Some(self.epoch)).await? {

@@ -6,6 +6,7 @@
 mod append;
 mod apply;
 mod checkpoint;
+mod gc;
 mod pump;
 mod requests;
 mod wait;
@@ -44,6 +45,7 @@ pub(crate) struct Writer {
     state: Mutex<State>,
     /// Told when the store has no room, so that writers who wait for room in the buffer learn of it.
     no_space: Notify,
+    gc: gc::GcSignal,
 }
 
 /// Where a record is on its way.
@@ -93,6 +95,12 @@ struct State {
     /// Where the record after the last applied one begins.
     position: (SegmentSeq, u64),
     checkpoint: Checkpoints,
+    /// SnapCreate records appended.
+    snapshots_begun: u64,
+    /// Writes wait until garbage collection has caught up.
+    gc_behind: bool,
+    /// Bytes applied since the garbage collector last looked.
+    gc_bytes: u64,
     size_bytes: u64,
     stats: DiskStats,
 }
@@ -141,10 +149,14 @@ impl Writer {
                 ager: false,
                 position: (start.segment, start.offset),
                 checkpoint: Checkpoints::after(Lsn(stats.checkpoint_lsn)),
+                snapshots_begun: 0,
+                gc_behind: false,
+                gc_bytes: 0,
                 size_bytes,
                 stats,
             }),
             no_space: Notify::new(),
+            gc: gc::GcSignal::default(),
             shared,
         })
     }

@@ -40,7 +40,7 @@ impl Writer {
             return None;
         }
         let mut state = self.state.lock();
-        if state.no_space.is_some() || self.writes_through(&state) {
+        if state.no_space.is_some() || state.gc_behind || self.writes_through(&state) {
             return None;
         }
         if let Err(error) = check(&state, lba, blocks) {
@@ -156,6 +156,7 @@ impl Writer {
         let (lsn, made) = {
             let mut state = self.state.lock();
             state.usable()?;
+            state.snapshots_begun += 1;
             let lsn = self.push_record(&mut state, RecordKind::SnapCreate { snapshot: info.id.0 });
             info.lsn = lsn;
             (lsn, Writer::want_snapshot(&mut state, lsn, info))

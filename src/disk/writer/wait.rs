@@ -18,6 +18,13 @@ impl Writer {
         self.wait_durable(target).await
     }
 
+    /// All that was accepted before the call is durable and in the map when it completes.
+    pub async fn flush_to_map(self: &Arc<Self>) -> DiskResult<()> {
+        let target = self.state.lock().newest();
+        self.wait_durable(target).await?;
+        self.wait_applied(target).await
+    }
+
     /// Waits until every record up to `lsn` is durable. An append that waits for room in the store is tried again.
     pub async fn wait_durable(self: &Arc<Self>, lsn: Lsn) -> DiskResult<()> {
         let receiver = {
@@ -63,6 +70,7 @@ impl Writer {
 
     /// Waits for room for `blocks` dirty blocks; the permit is to be given to `keep_room` or dropped.
     pub(super) async fn wait_for_room(self: &Arc<Self>, blocks: u32) -> DiskResult<SemaphorePermit<'_>> {
+        self.wait_for_gc().await;
         let full = self.no_space.notified();
         tokio::pin!(full);
         full.as_mut().enable();
