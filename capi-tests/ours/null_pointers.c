@@ -1,0 +1,157 @@
+/* Null pointers, on which Ceph's libraries crash: -EINVAL, and nothing is changed. */
+#include "t_check.h"
+
+static void rados(rados_t c, rados_ioctx_t io)
+{
+	const char *a = name("null");
+	char buf[16];
+	uint64_t size;
+	rados_ioctx_t x;
+	rados_completion_t comp;
+	IS(-EINVAL, rados_create(NULL, "admin"));
+	IS(-EINVAL, rados_conf_read_file(NULL, NULL));
+	IS(-EINVAL, rados_connect(NULL));
+	IS(-EINVAL, rados_conf_set(c, NULL, "1"));
+	IS(-EINVAL, rados_conf_set(c, "rbd_cache", NULL));
+	IS(-EINVAL, rados_conf_get(c, NULL, buf, sizeof buf));
+	IS(-EINVAL, rados_conf_get(c, "rbd_cache", NULL, 10));
+	IS(-EINVAL, rados_ioctx_create(NULL, t_pool, &x));
+	IS(-EINVAL, rados_ioctx_create(c, NULL, &x));
+	IS(-EINVAL, rados_ioctx_create(c, t_pool, NULL));
+	IS(-EINVAL, rados_pool_lookup(c, NULL));
+	IS(-EINVAL, rados_pool_create(c, NULL));
+	IS(-EINVAL, rados_pool_delete(c, NULL));
+	IS(-EINVAL, rados_cluster_stat(c, NULL));
+	IS(-EINVAL, rados_write(NULL, a, "x", 1, 0));
+	IS(-EINVAL, rados_write(io, NULL, "x", 1, 0));
+	IS(-EINVAL, rados_write(io, a, NULL, 1, 0));
+	IS(-EINVAL, rados_write_full(io, a, NULL, 1));
+	IS(-EINVAL, rados_append(io, a, NULL, 1));
+	IS(-EINVAL, rados_writesame(io, a, NULL, 1, 1, 0));
+	IS(-EINVAL, rados_read(NULL, a, buf, 1, 0));
+	IS(-EINVAL, rados_read(io, NULL, buf, 1, 0));
+	IS(-EINVAL, rados_read(io, a, NULL, 1, 0));
+	IS(-EINVAL, rados_cmpext(io, a, NULL, 1, 0));
+	IS(-EINVAL, rados_stat(io, NULL, &size, NULL));
+	IS(-EINVAL, rados_remove(io, NULL));
+	IS(-EINVAL, rados_trunc(io, NULL, 1));
+	IS(-EINVAL, rados_setxattr(io, a, NULL, "x", 1));
+	IS(-EINVAL, rados_setxattr(io, a, "x", NULL, 1));
+	IS(-EINVAL, rados_getxattr(io, a, NULL, buf, 1));
+	IS(-EINVAL, rados_rmxattr(io, a, NULL));
+	IS(-EINVAL, rados_lock_exclusive(io, a, NULL, "c", "", NULL, 0));
+	IS(-EINVAL, rados_unlock(io, NULL, "l", "c"));
+	IS(-EINVAL, rados_watch2(io, a, NULL, NULL, NULL, NULL));
+	IS(-EINVAL, rados_notify2(io, NULL, "x", 1, 1000, NULL, NULL));
+	IS(-EINVAL, rados_exec(io, a, NULL, "m", "", 0, buf, sizeof buf));
+	IS(-EINVAL, rados_aio_create_completion2(NULL, NULL, NULL));
+	IS(-EINVAL, rados_aio_write(io, a, NULL, "x", 1, 0));
+	IS(-EINVAL, rados_aio_read(io, a, NULL, buf, 1, 0));
+	MUST(rados_aio_create_completion2(NULL, NULL, &comp));
+	IS(-EINVAL, rados_aio_write(io, a, comp, NULL, 1, 0));
+	IS(-EINVAL, rados_aio_read(io, NULL, comp, buf, 1, 0));
+	rados_aio_release(comp);
+	IS(-EINVAL, rados_write_op_operate(NULL, io, a, NULL, 0));
+	IS(-EINVAL, rados_read_op_operate(NULL, io, a, 0));
+	rados_write_op_t w = rados_create_write_op();
+	rados_write_op_create(w, LIBRADOS_CREATE_IDEMPOTENT, NULL);
+	IS(-EINVAL, rados_write_op_operate(w, io, NULL, NULL, 0));
+	rados_release_write_op(w);
+	IS(-EINVAL, rados_nobjects_list_open(io, NULL));
+	IS(-ENOENT, rados_stat(io, a, NULL, NULL));
+	rados_ioctx_destroy(NULL);
+	rados_shutdown(NULL);
+	rados_aio_release(NULL);
+	rados_release_write_op(NULL);
+	rados_release_read_op(NULL);
+	rados_omap_get_end(NULL);
+	rados_getxattrs_end(NULL);
+}
+
+static void rbd(rados_ioctx_t io)
+{
+	const char *a = name("null");
+	char buf[16];
+	int order = 22, n;
+	uint64_t v;
+	size_t len;
+	rbd_image_t image;
+	rbd_completion_t comp;
+	rbd_image_info_t info;
+	IS(-EINVAL, rbd_create(NULL, a, MIB, &order));
+	IS(-EINVAL, rbd_create(io, NULL, MIB, &order));
+	IS(-EINVAL, rbd_create(io, a, MIB, NULL));
+	IS(-EINVAL, rbd_open(NULL, a, &image, NULL));
+	IS(-EINVAL, rbd_open(io, NULL, &image, NULL));
+	IS(-EINVAL, rbd_open(io, a, NULL, NULL));
+	IS(-EINVAL, rbd_open_by_id(io, NULL, &image, NULL));
+	IS(-EINVAL, rbd_remove(io, NULL));
+	IS(-EINVAL, rbd_rename(io, a, NULL));
+	IS(-EINVAL, rbd_rename(io, NULL, a));
+	IS(-EINVAL, rbd_list(io, buf, NULL));
+	IS(-EINVAL, rbd_list2(io, NULL, NULL));
+	image_make(io, a, MIB);
+	image = image_open(io, a);
+	MUST(rbd_write(image, 0, 4, "kept"));
+	IS(-EINVAL, rbd_close(NULL));
+	IS(-EINVAL, rbd_stat(NULL, &info, sizeof info));
+	IS(-EINVAL, rbd_stat(image, NULL, sizeof info));
+	IS(-EINVAL, rbd_get_size(image, NULL));
+	IS(-EINVAL, rbd_get_size(NULL, &v));
+	IS(-EINVAL, rbd_get_features(image, NULL));
+	IS(-EINVAL, rbd_get_flags(image, NULL));
+	IS(-EINVAL, rbd_get_name(image, buf, NULL));
+	IS(-EINVAL, rbd_read(NULL, 0, 4, buf));
+	IS(-EINVAL, rbd_read(image, 0, 4, NULL));
+	IS(-EINVAL, rbd_write(NULL, 0, 4, "xxxx"));
+	IS(-EINVAL, rbd_write(image, 0, 4, NULL));
+	IS(-EINVAL, rbd_writesame(image, 0, 512, NULL, 512, 0));
+	IS(-EINVAL, rbd_discard(NULL, 0, 4));
+	IS(-EINVAL, rbd_write_zeroes(NULL, 0, 4, 0, 0));
+	IS(-EINVAL, rbd_flush(NULL));
+	IS(-EINVAL, rbd_invalidate_cache(NULL));
+	IS(-EINVAL, rbd_resize(NULL, MIB));
+	IS(-EINVAL, rbd_compare_and_write(image, 0, 4, NULL, "xxxx", &v, 0));
+	IS(-EINVAL, rbd_compare_and_write(image, 0, 4, "kept", NULL, &v, 0));
+	IS(-EINVAL, rbd_snap_create(image, NULL));
+	IS(-EINVAL, rbd_snap_remove(image, NULL));
+	IS(-EINVAL, rbd_snap_rollback(image, NULL));
+	IS(-EINVAL, rbd_snap_protect(image, NULL));
+	IS(-EINVAL, rbd_snap_list(image, NULL, NULL));
+	IS(-EINVAL, rbd_snap_list(NULL, NULL, &n));
+	IS(-EINVAL, rbd_metadata_set(image, NULL, "v"));
+	IS(-EINVAL, rbd_metadata_set(image, "k", NULL));
+	IS(-EINVAL, rbd_metadata_get(image, NULL, buf, &len));
+	IS(-EINVAL, rbd_metadata_get(image, "k", buf, NULL));
+	IS(-EINVAL, rbd_diff_iterate2(image, NULL, 0, MIB, 1, 0, NULL, NULL));
+	IS(-EINVAL, rbd_lock_exclusive(image, NULL));
+	IS(-EINVAL, rbd_aio_create_completion(NULL, NULL, NULL));
+	IS(-EINVAL, rbd_aio_write(image, 0, 4, "xxxx", NULL));
+	IS(-EINVAL, rbd_aio_read(image, 0, 4, buf, NULL));
+	IS(-EINVAL, rbd_aio_flush(image, NULL));
+	MUST(rbd_aio_create_completion(NULL, NULL, &comp));
+	IS(-EINVAL, rbd_aio_write(image, 0, 4, NULL, comp));
+	IS(-EINVAL, rbd_aio_read(image, 0, 4, NULL, comp));
+	IS(-EINVAL, rbd_aio_readv(image, NULL, 1, 0, comp));
+	IS(-EINVAL, rbd_aio_writev(image, NULL, 1, 0, comp));
+	rbd_aio_release(comp);
+	rbd_aio_release(NULL);
+	IS(-EINVAL, rbd_poll_io_events(NULL, NULL, 1));
+	memset(buf, 0, sizeof buf);
+	IS(4, rbd_read(image, 0, 4, buf));
+	HOLDS(!memcmp(buf, "kept", 4));
+	IS(0, rbd_close(image));
+	IS(0, rbd_remove(io, a));
+}
+
+int main(int argc, char **argv)
+{
+	t_start(argc, argv);
+	rados_t c = t_connect();
+	rados_ioctx_t io = t_ioctx(c);
+	rados(c, io);
+	rbd(io);
+	rados_ioctx_destroy(io);
+	rados_shutdown(c);
+	return t_verdict();
+}
