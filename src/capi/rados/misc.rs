@@ -186,7 +186,6 @@ pub unsafe extern "C" fn rados_service_register(
 pub unsafe extern "C" fn rados_service_update_status(cluster: rados_t, status_dict: *const c_char) -> c_int {
     entry!("rados_service_update_status", {
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { cluster_of(cluster)? };
-        Ok(())
+        unsafe { cluster_of(cluster)? }.session().map(drop)
     })
 }
