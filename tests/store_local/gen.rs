@@ -151,6 +151,16 @@ fn write_op(rng: &mut Rng) -> Op {
     }
 }
 
+/// A write whose outcome does not depend on who runs it.
+pub fn plain_write_op(rng: &mut Rng) -> Op {
+    loop {
+        match write_op(rng) {
+            Op::Exec { .. } => {}
+            op => return op,
+        }
+    }
+}
+
 fn guard(rng: &mut Rng) -> Op {
     match rng.below(6) {
         0 => Op::AssertExists,

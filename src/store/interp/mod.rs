@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::lock::EntityAddr;
-use super::{Op, OpOut, OpResult, Reply, Request, StoreError, StoreResult};
+use super::{Op, OpOut, OpResult, Reply, Request, StoreError, StoreResult, Target};
 use crate::errno::Errno;
 
 /// The largest object (osd_max_object_size).
@@ -174,6 +174,13 @@ impl From<Errno> for Stop {
     }
 }
 
+/// A locator key that is the object's own name is no key.
+pub fn normalize(target: &mut Target) {
+    if target.key == target.oid {
+        target.key = "".into();
+    }
+}
+
 /// Whether a list needs the store's write path.
 pub fn is_write(request: &Request) -> bool {
     request.ops.iter().any(|(op, _)| match op {
@@ -226,7 +233,12 @@ pub fn execute(request: &Request, view: &mut dyn ObjectView, caller: &Caller) ->
             Err(Stop::Store(error)) => return Err(error),
             Err(Stop::Op(rval)) => {
                 reply.ops[index] = OpResult { rval, out: OpOut::None };
-                if flags & FLAG_FAILOK == 0 {
+                if flags & FLAG_FAILOK != 0 {
+                    // An OSD sends a write list's codes only if it failed.
+                    if is_write(request) {
+                        reply.ops[index].rval = 0;
+                    }
+                } else {
                     reply.result = rval;
                     reply.ops.truncate(index + 1);
                     return Ok(Outcome {

@@ -39,9 +39,17 @@ pub(super) fn pool_name(db: &Db, pool: PoolId) -> StoreResult<String> {
     name.ok_or(StoreError::NoPool)
 }
 
-pub(super) fn pool_create(tx: &mut Transaction<'_>, name: &str) -> StoreResult<PoolId> {
+pub(super) fn pool_create(
+    tx: &mut Transaction<'_>,
+    name: &str,
+    crush_rule: Option<u8>,
+) -> StoreResult<PoolId> {
     if name.is_empty() {
         return Err(op(Errno::EINVAL));
+    }
+    // There is one rule, number 0.
+    if crush_rule.is_some_and(|rule| rule != 0) {
+        return Err(op(Errno::ENOENT));
     }
     if pool_lookup(tx.db, name).is_ok() {
         return Err(op(Errno::EEXIST));

@@ -103,14 +103,16 @@ impl<'a> Apply<'a> {
         }
         let target = self.target;
         self.execute(
-            "INSERT INTO object (pool, hash, namespace, key, oid, size, mtime, version, inline_bytes, tail_end,
-                 header, sum) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, 0, x'', 0)",
+            "INSERT INTO object (pool, hash, namespace, key, oid, size, mtime, version, inline_bytes, extent_bytes,
+                 extent_sums, tail_end, header, sum) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, 0, 0, 0, x'', 0)",
             params![target.pool.0, reversed_hash(target), &*target.namespace, &*target.key, &*target.oid],
         )?;
         let row = ObjectRow {
             id: self.db.conn.last_insert_rowid(),
             state: ObjectState { size: 0, mtime_ns: 0, version: 0 },
             inline_bytes: 0,
+            extent_bytes: 0,
+            extent_sums: 0,
             tail_file: None,
             tail_end: 0,
             header: Bytes::new(),
@@ -123,7 +125,7 @@ impl<'a> Apply<'a> {
         let row = self.row()?;
         self.execute(
             "UPDATE object SET size = ?2, mtime = ?3, version = ?4, inline_bytes = ?5, tail_file = ?6,
-                 tail_end = ?7, header = ?8, sum = ?9 WHERE id = ?1",
+                 tail_end = ?7, header = ?8, sum = ?9, extent_bytes = ?10, extent_sums = ?11 WHERE id = ?1",
             params![
                 row.id,
                 row.state.size as i64,
@@ -133,7 +135,9 @@ impl<'a> Apply<'a> {
                 row.tail_file.map(|file| file.0),
                 row.tail_end as i64,
                 &row.header[..],
-                row.sum(self.target)
+                row.sum(self.target),
+                row.extent_bytes as i64,
+                row.extent_sums
             ],
         )?;
         Ok(())
@@ -270,6 +274,10 @@ impl<'a> Apply<'a> {
         let sql = "INSERT INTO extent (object, start, length, sum, file, file_offset, skip, stored, payload)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let (start, length, sum) = (extent.start as i64, extent.length as i64, extent.sum(id));
+        if let Some(row) = &mut self.row {
+            row.extent_bytes += extent.length;
+            row.extent_sums += sum;
+        }
         match &extent.place {
             Place::Inline(data) => {
                 let none = None::<i64>;
@@ -296,6 +304,10 @@ impl<'a> Apply<'a> {
                 "DELETE FROM extent WHERE object = ?1 AND start = ?2",
                 params![id, extent.start as i64],
             )?;
+            if let Some(row) = &mut self.row {
+                row.extent_bytes = row.extent_bytes.saturating_sub(extent.length);
+                row.extent_sums -= extent.sum(id);
+            }
             match &extent.place {
                 Place::Inline(_) => {
                     if let Some(row) = &mut self.row {
@@ -333,7 +345,7 @@ impl<'a> Apply<'a> {
             }
         }
         for (from, to) in runs {
-            let data = read_range(self.db, self.files, self.target, row.id, from, to)?;
+            let data = read_range(self.db, self.files, self.target, &self.row()?, from, to)?;
             self.punch(row.id, from, to)?;
             self.write_to_tail(row.id, from, &data)?;
         }

@@ -89,9 +89,10 @@ impl Events {
         }
     }
 
-    pub fn stop(&self, gid: u64) {
+    pub fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
-        self.wake(gid);
+        // Ends a `recv` that waits, also when the socket's name is gone already.
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
         // Under the lock, so that the callback thread cannot miss it.
         let _queue = self.dispatch.lock();
         self.dispatched.notify_all();

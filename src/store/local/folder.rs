@@ -70,6 +70,7 @@ impl Folder {
                 _ => {}
             }
         }
+        restore_reserve(&path);
         sync_folder(&path)?;
         Ok(Folder { path, fsid, _lock: lock })
     }
@@ -155,6 +156,33 @@ fn new_fsid() -> io::Result<String> {
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
+}
+
+/// Space kept back, so that a full disk can still take the log of what is removed from it.
+const RESERVE: &str = "reserve";
+const RESERVE_BYTES: u64 = 4 << 20;
+
+/// Makes the reserve if it is missing and there is plenty of room.
+pub(super) fn restore_reserve(path: &Path) {
+    let reserve = path.join(RESERVE);
+    let room = rustix::fs::statvfs(path).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+    if reserve.exists() || room < 3 * RESERVE_BYTES {
+        return;
+    }
+    let mut options = OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(&reserve).and_then(|file| {
+        let flags = rustix::fs::FallocateFlags::empty();
+        Ok(rustix::fs::fallocate(&file, flags, 0, RESERVE_BYTES)?)
+    });
+    if made.is_err() {
+        // Half a reserve is none.
+        let _ = std::fs::remove_file(&reserve);
+    }
+}
+
+/// Gives the reserve up; false if there is none.
+pub(super) fn release_reserve(path: &Path) -> bool {
+    std::fs::remove_file(path.join(RESERVE)).is_ok()
 }
 
 /// A client's presence: a locked file that the kernel unlocks when the process ends, however it ends.

@@ -186,7 +186,7 @@ impl Shared {
     fn stop(&self) {
         self.queue.close();
         self.pool.close();
-        self.events.stop(self.gid);
+        self.events.stop();
     }
 
     /// Takes no more work; queued work is done, then the client's rows go. True the first time.
@@ -219,6 +219,7 @@ impl Shared {
             for piece in &garbage {
                 shared.files.free(piece.file, piece.start, piece.length);
             }
+            folder::restore_reserve(&shared.folder);
             shared.queue.cleaned(garbage.iter().map(|piece| piece.row).collect());
         });
         // After the shutdown the rows stay; who opens the store next frees what they name.

@@ -25,7 +25,8 @@ CREATE TABLE application_metadata (
 CREATE TABLE object (
     id INTEGER PRIMARY KEY, pool INTEGER NOT NULL, hash INTEGER NOT NULL, namespace TEXT NOT NULL,
     key TEXT NOT NULL, oid TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
-    version INTEGER NOT NULL, inline_bytes INTEGER NOT NULL, tail_file INTEGER, tail_end INTEGER NOT NULL,
+    version INTEGER NOT NULL, inline_bytes INTEGER NOT NULL, extent_bytes INTEGER NOT NULL,
+    extent_sums INTEGER NOT NULL, tail_file INTEGER, tail_end INTEGER NOT NULL,
     header BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE UNIQUE INDEX object_name ON object (pool, hash, namespace, key, oid);
 CREATE INDEX object_tail ON object (tail_file) WHERE tail_file IS NOT NULL;

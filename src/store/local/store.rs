@@ -22,7 +22,11 @@ fn ready<T: Send + 'static>(result: StoreResult<T>) -> BoxFuture<StoreResult<T>>
 }
 
 impl Shared {
-    fn submit(self: &Arc<Shared>, request: Request) -> StoreResult<oneshot::Receiver<StoreResult<Reply>>> {
+    fn submit(
+        self: &Arc<Shared>,
+        mut request: Request,
+    ) -> StoreResult<oneshot::Receiver<StoreResult<Reply>>> {
+        interp::normalize(&mut request.target);
         if self.shut.load(Ordering::Acquire) {
             return Err(StoreError::ShutDown);
         }
@@ -90,10 +94,11 @@ impl Store for LocalStore {
 
     fn watch(
         &self,
-        target: Target,
+        mut target: Target,
         timeout_s: u32,
         handler: Arc<dyn WatchHandler>,
     ) -> BoxFuture<StoreResult<WatchCookie>> {
+        interp::normalize(&mut target);
         self.shared.begin_watch(target, timeout_s, handler)
     }
 
@@ -116,7 +121,13 @@ impl Store for LocalStore {
         Box::pin(async move { flushed.await.map_err(|_| StoreError::ShutDown) })
     }
 
-    fn notify(&self, target: Target, payload: Bytes, timeout_ms: u64) -> BoxFuture<StoreResult<NotifyReply>> {
+    fn notify(
+        &self,
+        mut target: Target,
+        payload: Bytes,
+        timeout_ms: u64,
+    ) -> BoxFuture<StoreResult<NotifyReply>> {
+        interp::normalize(&mut target);
         self.shared.send_notify(target, payload, timeout_ms)
     }
 
@@ -143,9 +154,9 @@ impl Store for LocalStore {
         self.shared.query(move |db| admin::pool_name(db, pool))
     }
 
-    fn pool_create(&self, name: &str, _crush_rule: Option<u8>) -> BoxFuture<StoreResult<PoolId>> {
+    fn pool_create(&self, name: &str, crush_rule: Option<u8>) -> BoxFuture<StoreResult<PoolId>> {
         let name = name.to_owned();
-        self.shared.transact(false, move |tx| admin::pool_create(tx, &name))
+        self.shared.transact(false, move |tx| admin::pool_create(tx, &name, crush_rule))
     }
 
     fn pool_delete(&self, name: &str) -> BoxFuture<StoreResult<()>> {

@@ -15,6 +15,9 @@ pub(super) struct ObjectRow {
     pub state: ObjectState,
     /// Bytes that lie in rows of table `extent`.
     pub inline_bytes: u64,
+    /// Lengths and checksums of all its extents, added up: shows that a gap is one, and no extent was lost.
+    pub extent_bytes: u64,
+    pub extent_sums: i64,
     /// The data file to which more of this object may be appended, and where.
     pub tail_file: Option<FileId>,
     pub tail_end: u64,
@@ -47,6 +50,8 @@ impl ObjectRow {
             .int(self.state.mtime_ns as i64)
             .int(self.state.version as i64)
             .int(self.inline_bytes as i64)
+            .int(self.extent_bytes as i64)
+            .int(self.extent_sums)
             .int(self.tail_file.map_or(-1, |file| file.0))
             .int(self.tail_end as i64)
             .bytes(&self.header)
@@ -57,7 +62,8 @@ impl ObjectRow {
         let found = db
             .conn
             .prepare_cached(
-                "SELECT id, size, mtime, version, inline_bytes, tail_file, tail_end, header, sum FROM object
+                "SELECT id, size, mtime, version, inline_bytes, tail_file, tail_end, header, sum, extent_bytes,
+                     extent_sums FROM object
                  WHERE pool = ?1 AND hash = ?2 AND namespace = ?3 AND key = ?4 AND oid = ?5",
             )
             .and_then(|mut statement| {
@@ -90,6 +96,8 @@ impl ObjectRow {
             id: row.get(0)?,
             state,
             inline_bytes: row.get::<_, i64>(4)? as u64,
+            extent_bytes: row.get::<_, i64>(9)? as u64,
+            extent_sums: row.get(10)?,
             tail_file: row.get::<_, Option<i64>>(5)?.map(FileId),
             tail_end: row.get::<_, i64>(6)? as u64,
             header: row.get::<_, Vec<u8>>(7)?.into(),
@@ -218,17 +226,44 @@ impl Extent {
     }
 }
 
+/// The extents that touch `from..to`. If they leave a gap, that is checked to be one.
+pub(super) fn extents_of_range(
+    db: &Db,
+    target: &Target,
+    row: &ObjectRow,
+    from: u64,
+    to: u64,
+) -> StoreResult<Vec<Extent>> {
+    let extents = Extent::load(db, target, row.id, from, to)?;
+    let covered: u64 = extents.iter().map(|extent| extent.end().min(to) - extent.start.max(from)).sum();
+    if covered < to - from {
+        let totals: rusqlite::Result<(i64, i64)> = db
+            .conn
+            .prepare_cached(
+                "SELECT coalesce(sum(length), 0), coalesce(sum(sum), 0) FROM extent WHERE object = ?1",
+            )
+            .and_then(|mut statement| statement.query_row([row.id], |row| Ok((row.get(0)?, row.get(1)?))));
+        let (bytes, sums) = totals.map_err(|error| row_error(db, target, error))?;
+        if (bytes as u64, sums) != (row.extent_bytes, row.extent_sums) {
+            let (found, expected) = (bytes, row.extent_bytes);
+            let detail = format!("offset {from}: store.db has extents of {found} of its {expected} bytes");
+            return Err(corrupt(target, detail));
+        }
+    }
+    Ok(extents)
+}
+
 /// Reads `from..to` of an object; gaps are zeros.
 pub(super) fn read_range(
     db: &Db,
     files: &Files,
     target: &Target,
-    object: i64,
+    row: &ObjectRow,
     from: u64,
     to: u64,
 ) -> StoreResult<Vec<u8>> {
     let mut data = vec![0; (to - from) as usize];
-    for extent in Extent::load(db, target, object, from, to)? {
+    for extent in extents_of_range(db, target, row, from, to)? {
         if let Err(unreadable) = extent.read_into(files, from, &mut data) {
             let object = object_name(target);
             let detail = format!("offset {}: {}", extent.start.max(from), unreadable.detail);
@@ -274,13 +309,14 @@ impl ObjectView for View<'_> {
     }
 
     fn read(&mut self, offset: u64, length: u64) -> StoreResult<Bytes> {
-        let (from, to) = (offset, offset + length);
-        Ok(read_range(self.db, self.files, self.target, self.id(), from, to)?.into())
+        let Some(row) = &self.row else { return Ok(Bytes::new()) };
+        Ok(read_range(self.db, self.files, self.target, row, offset, offset + length)?.into())
     }
 
     fn allocated(&mut self, offset: u64, length: u64) -> StoreResult<Vec<(u64, u64)>> {
+        let Some(row) = &self.row else { return Ok(vec![]) };
         let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for extent in Extent::load(self.db, self.target, self.id(), offset, offset + length)? {
+        for extent in extents_of_range(self.db, self.target, row, offset, offset + length)? {
             let (start, end) = (extent.start.max(offset), extent.end().min(offset + length));
             match ranges.last_mut() {
                 Some((from, length)) if *from + *length == start => *length = end - *from,

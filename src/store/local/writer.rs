@@ -15,12 +15,13 @@ use super::Shared;
 use super::apply::{Apply, Garbage};
 use super::events::{EVENT_LOST, insert_event};
 use super::files::{Dirty, io_error};
+use super::folder::release_reserve;
 use super::queue::{Item, List};
 use super::schema::Db;
 use super::view::{ObjectRow, View};
 use crate::errno::Errno;
 use crate::store::interp::{self, Caller, ObjectState};
-use crate::store::{Reply, SnapId, StoreError, StoreResult, Target};
+use crate::store::{Op, Reply, SnapId, StoreError, StoreResult, Target};
 
 /// The transaction that is open, for [`super::queue::Call`]s.
 pub(super) struct Transaction<'a> {
@@ -60,18 +61,13 @@ impl Writer {
             if !batch.items.is_empty() || !batch.cleaned.is_empty() {
                 match self.commit(&mut batch.items, &batch.cleaned) {
                     Ok(results) => self.finish(batch.items, results),
-                    Err(error) if batch.items.len() <= 1 => {
-                        // The garbage is freed twice then, which does no harm.
-                        let results = batch.items.iter().map(|_| Err(error.clone())).collect();
-                        self.finish(batch.items, results);
-                    }
-                    // One item's trouble (no room, say) must not be the others': each on its own.
+                    // One item's trouble (no room, say) must not be the others': each on its own, in order. Rows
+                    // of garbage that were to go stay: freeing twice does no harm.
                     Err(_) => {
                         for item in batch.items {
                             let mut alone = vec![item];
-                            let results =
-                                self.commit(&mut alone, &[]).unwrap_or_else(|error| vec![Err(error)]);
-                            self.finish(alone, results);
+                            let result = self.commit_alone(&mut alone);
+                            self.finish(alone, vec![result]);
                         }
                     }
                 }
@@ -80,6 +76,30 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    /// One item in a transaction of its own; where there is no room, once more after making some.
+    fn commit_alone(&mut self, item: &mut [Item]) -> ItemResult {
+        let once = |writer: &mut Writer, item: &mut [Item]| {
+            writer.commit(item, &[]).and_then(|mut results| results.pop().unwrap_or(Ok(None)))
+        };
+        let mut result = once(self, item);
+        if result != Err(StoreError::NoSpace) {
+            return result;
+        }
+        // Gives back what the log takes.
+        let checkpoint = |writer: &Writer| {
+            // A failure leaves things as they are.
+            let _ = writer.db.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        };
+        checkpoint(self);
+        result = once(self, item);
+        if result == Err(StoreError::NoSpace) && frees_space(&item[0]) && release_reserve(&self.shared.folder)
+        {
+            result = once(self, item);
+            checkpoint(self);
+        }
+        result
     }
 
     /// One transaction. `Err`: nothing of it happened.
@@ -143,8 +163,9 @@ impl Writer {
                 Item::Call(call) => call.run(&mut tx).map(|()| None),
             };
             if let Err(error) = &result {
-                // SQLite may have ended the whole transaction by itself (a full disk).
-                if db.conn.is_autocommit() {
+                // SQLite may have ended the whole transaction by itself (a full disk). Also, without room, each
+                // item is to be tried alone, in order.
+                if db.conn.is_autocommit() || *error == StoreError::NoSpace {
                     return Err(error.clone());
                 }
                 sql("ROLLBACK TO item")?;
@@ -250,6 +271,26 @@ impl Transaction<'_> {
         let row = self.db.conn.last_insert_rowid();
         self.garbage.push(Garbage { row, file, start: 0, length: 0 });
         Ok(())
+    }
+}
+
+/// Whether an item may use the reserve: it only removes, or keeps the store in order.
+fn frees_space(item: &Item) -> bool {
+    match item {
+        Item::Call(_) => true,
+        Item::List(list) => list.request.ops.iter().all(|(op, _)| {
+            !op.is_write()
+                || matches!(
+                    op,
+                    Op::Remove
+                        | Op::Truncate { .. }
+                        | Op::Zero { .. }
+                        | Op::RmXattr { .. }
+                        | Op::OmapRmKeys { .. }
+                        | Op::OmapRmRange { .. }
+                        | Op::OmapClear
+                )
+        }),
     }
 }
 

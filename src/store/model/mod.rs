@@ -122,10 +122,11 @@ impl ModelStore {
 }
 
 impl Store for ModelStore {
-    fn operate(&self, request: Request) -> BoxFuture<StoreResult<Reply>> {
+    fn operate(&self, mut request: Request) -> BoxFuture<StoreResult<Reply>> {
         if let Err(errno) = interp::check_request(&request) {
             return ready(Err(StoreError::Op(errno)));
         }
+        interp::normalize(&mut request.target);
         let done = self.with(|state, now_ns| {
             let caller = Caller { gid: self.gid, addr: self.addr, now_ns };
             state.operate(&request, &caller)
@@ -151,10 +152,11 @@ impl Store for ModelStore {
 
     fn watch(
         &self,
-        target: Target,
+        mut target: Target,
         timeout_s: u32,
         handler: Arc<dyn WatchHandler>,
     ) -> BoxFuture<StoreResult<WatchCookie>> {
+        interp::normalize(&mut target);
         self.run(|state, now_ns| {
             state.watch(target, self.gid, self.address.clone(), timeout_s, handler, now_ns)
         })
@@ -173,7 +175,13 @@ impl Store for ModelStore {
         self.run(|_, _| Ok(()))
     }
 
-    fn notify(&self, target: Target, payload: Bytes, timeout_ms: u64) -> BoxFuture<StoreResult<NotifyReply>> {
+    fn notify(
+        &self,
+        mut target: Target,
+        payload: Bytes,
+        timeout_ms: u64,
+    ) -> BoxFuture<StoreResult<NotifyReply>> {
+        interp::normalize(&mut target);
         let begun = self.with(|state, _| state.begin_notify(&target));
         watch::finish_notify(self.shared.clone(), begun, self.gid, payload, timeout_ms)
     }
@@ -203,8 +211,8 @@ impl Store for ModelStore {
         self.run(|state, _| Ok(state.pool(pool)?.name.clone()))
     }
 
-    fn pool_create(&self, name: &str, _crush_rule: Option<u8>) -> BoxFuture<StoreResult<PoolId>> {
-        self.run(|state, _| state.pool_create(name))
+    fn pool_create(&self, name: &str, crush_rule: Option<u8>) -> BoxFuture<StoreResult<PoolId>> {
+        self.run(|state, _| state.pool_create(name, crush_rule))
     }
 
     fn pool_delete(&self, name: &str) -> BoxFuture<StoreResult<()>> {

@@ -169,9 +169,13 @@ impl State {
         found.map(|(id, _)| *id).ok_or(StoreError::NoPool)
     }
 
-    pub fn pool_create(&mut self, name: &str) -> StoreResult<PoolId> {
+    pub fn pool_create(&mut self, name: &str, crush_rule: Option<u8>) -> StoreResult<PoolId> {
         if name.is_empty() {
             return Err(StoreError::Op(Errno::EINVAL));
+        }
+        // There is one rule, number 0.
+        if crush_rule.is_some_and(|rule| rule != 0) {
+            return Err(StoreError::Op(Errno::ENOENT));
         }
         if self.pool_lookup(name).is_ok() {
             return Err(StoreError::Op(Errno::EEXIST));
