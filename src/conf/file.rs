@@ -32,7 +32,9 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Section>, Errno> {
 fn sections(at: &mut Cursor) -> Option<Vec<Section>> {
     loop {
         let before = at.at;
-        if at.eol() {
+        let continued = at.continuation_len();
+        at.at += continued;
+        if continued > 0 || at.eol() {
             continue;
         }
         at.blanks();
@@ -116,6 +118,12 @@ impl Cursor<'_> {
         }
     }
 
+    fn spaces(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
     /// A comment, up to its newline.
     fn comment(&mut self) -> bool {
         if !matches!(self.peek(), Some(b'#' | b';')) {
@@ -131,9 +139,7 @@ impl Cursor<'_> {
     fn empty_lines(&mut self) {
         loop {
             let before = self.at;
-            while matches!(self.peek(), Some(b' ' | b'\t')) {
-                self.at += 1;
-            }
+            self.spaces();
             let comment = self.comment();
             let continued = self.continuation_len();
             self.at += continued;
@@ -147,7 +153,7 @@ impl Cursor<'_> {
 
     /// Blanks, a comment perhaps, and a newline.
     fn rest_of_line(&mut self) -> Option<()> {
-        self.blanks();
+        self.spaces();
         self.comment();
         self.eol().then_some(())
     }
@@ -211,7 +217,11 @@ impl Cursor<'_> {
         if folded.is_empty() {
             return None;
         }
-        self.blanks();
+        // A quote counts first thing on a continued line, but not after blanks there.
+        self.spaces();
+        while self.continuation_len() > 0 {
+            self.at += self.continuation_len();
+        }
         let value = match self.peek() {
             Some(quote @ (b'"' | b'\'')) => self.quoted(quote)?,
             _ => self.text(|_| false)?,

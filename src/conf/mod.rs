@@ -175,14 +175,15 @@ impl Config {
             self.cluster = file_name.strip_suffix(".conf").unwrap_or("ceph").to_string();
         }
         self.file_read = true;
-        // From the weakest section to the strongest; later keys win within one.
-        for name in ["global", &self.entity_type.clone(), &self.entity_name()] {
-            for (key, value) in sections.iter().filter(|s| s.name == *name).flat_map(|s| &s.keys) {
-                if options::find(key).is_some() {
-                    // A bad value is told in the log and changes nothing.
-                    let _ = self.put(key, value, Level::File);
-                }
-            }
+        // The strongest section that has a key decides it, by its last line for it, even where that value is bad.
+        let mut decided: HashMap<&str, &str> = HashMap::new();
+        for name in ["global", &self.entity_type, &self.entity_name()] {
+            let of_name = sections.iter().filter(|section| section.name == name);
+            decided.extend(of_name.flat_map(|section| &section.keys).map(|(key, value)| (&**key, &**value)));
+        }
+        for (key, value) in decided.into_iter().filter(|(key, _)| options::find(key).is_some()) {
+            // A bad value is told in the log and changes nothing.
+            let _ = self.put(key, value, Level::File);
         }
         Ok(())
     }

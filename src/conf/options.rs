@@ -45,10 +45,13 @@ pub struct Opt {
 impl Opt {
     /// Checks and normalises a value; EINVAL, or ERANGE for debug levels, says that it is none.
     pub fn parse(&self, text: &str) -> Result<Value, Errno> {
-        let value = if self.name == "rbd_default_features" {
-            value::features(text, self.default)?
-        } else {
-            value::parse(self.kind, text)?
+        let value = match self.name {
+            "rbd_default_features" => value::features(text, self.default)?,
+            // No pool is called so; librados takes the default instead.
+            "rbd_default_pool" | "rbd_default_data_pool" if text.is_empty() || text.contains(['@', '/']) => {
+                Value::Str(self.default.to_string())
+            }
+            _ => value::parse(self.kind, text)?,
         };
         if !self.values.is_empty() && !self.values.contains(&text) {
             return Err(Errno::EINVAL);

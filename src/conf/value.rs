@@ -10,14 +10,14 @@ use crate::errno::Errno;
 /// A checked value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Strings keep their metavariables until they are asked for.
+    /// Strings and debug levels keep their metavariables until they are asked for.
     Str(String),
     Int(i64),
     /// uint, size, secs, millisecs.
     Uint(u64),
     Float(f64),
     Bool(bool),
-    /// uuid, addresses, debug levels: their normal form.
+    /// uuid, addresses: their normal form.
     Text(String),
 }
 
@@ -61,7 +61,7 @@ pub fn parse(kind: Kind, text: &str) -> Result<Value, Errno> {
         Kind::Uuid => uuid(text).map(Value::Text),
         Kind::Addr => addr(text).map(|(addr, _)| Value::Text(addr)),
         Kind::AddrVec => addrvec(text).map(Value::Text),
-        Kind::Debug => return debug(text).map(Value::Text),
+        Kind::Debug => return debug(text).map(Value::Str),
     };
     value.ok_or(Errno::EINVAL)
 }
@@ -224,8 +224,7 @@ fn addr(text: &str) -> Option<(String, &str)> {
         match text[..end].parse::<Ipv4Addr>() {
             Ok(ip) => (IpAddr::V4(ip), &text[end..]),
             Err(_) => {
-                let end =
-                    text.find(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '.').unwrap_or(text.len());
+                let end = text.find(|c: char| !c.is_ascii_hexdigit() && c != ':').unwrap_or(text.len());
                 (IpAddr::V6(text[..end].parse::<Ipv6Addr>().ok()?), &text[end..])
             }
         }
