@@ -29,15 +29,17 @@ use super::{DiskResult, Lsn, SLOT_BYTES, SegmentSeq};
 use collect::{LiveRun, live_runs};
 use victims::{Candidate, Limits, Space, utilisation};
 
-/// Victims of a round; a scan costs a look at every segment, so it should be good for some steps.
-const MIN_VICTIMS: usize = 32;
+/// Victims of a round: a scan costs a look at every segment, so it should be good for some steps; but what looked
+/// best some time ago is not best any more.
+const MIN_VICTIMS: usize = 4;
+const VICTIM_SHARE: usize = 64;
 /// Copies of a record at most, whatever the segment size: bounds the memory of GC.
 const MAX_RECORD_BYTES: u64 = 8 << 20;
 /// After a scan without victims this share of the log must be new before the next.
 const RESCAN_SHARE: u64 = 16;
 
 /// The log may grow beyond what the target allows by this share of it and so many segments; then writes wait.
-const SLACK_PERCENT: u64 = 15;
+const SLACK_PERCENT: u64 = 10;
 const SLACK_SEGMENTS: u64 = 4;
 
 /// Where GC puts its copies.
@@ -212,8 +214,8 @@ impl Gc {
     pub fn pause(&self, took: Duration) -> Duration {
         let share = self.surplus() as f64 / (self.state.totals().bytes.max(1)) as f64;
         match share {
-            share if share > 0.3 => Duration::ZERO,
-            share if share > 0.1 => took,
+            share if share > 0.05 => Duration::ZERO,
+            share if share > 0.02 => took,
             _ => took * 3,
         }
     }
@@ -227,7 +229,7 @@ impl Gc {
             newest_snapshot,
             target_percent: self.target_percent,
         };
-        let most = MIN_VICTIMS.max(self.state.totals().segments as usize / 100);
+        let most = MIN_VICTIMS.max(self.state.totals().segments as usize / VICTIM_SHARE);
         let scan = self.state.scan(limits, most + self.stuck.len()).await?;
         let space = scan.space;
         if space.surplus(self.target_percent) < self.record_bytes() {

@@ -313,6 +313,7 @@ fn gc_keeps_up_with_writes() {
 #[test]
 #[ignore = "takes a minute"]
 fn amplification() {
+    let mut failed = false;
     for (name, limit) in [("uniform", 1.9), ("zipf", 1.65), ("90/10", 1.45)] {
         block_on(async {
             const BLOCKS: usize = 32768;
@@ -351,9 +352,10 @@ fn amplification() {
                 "{name}: {amplification:.2}, segments {:.2} of live",
                 bytes as f64 / world.live_bytes() as f64
             );
-            assert!(amplification <= limit, "{name}: {amplification:.2}");
+            failed |= amplification > limit;
         });
     }
+    assert!(!failed);
 }
 
 fn zipf(n: usize) -> Vec<f64> {

@@ -9,6 +9,8 @@
 
 mod reap;
 mod rollback;
+#[cfg(test)]
+mod scale_tests;
 mod table;
 #[cfg(test)]
 mod tests;
