@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 mkdir -p build
 log=build/setup.log
 
-packages="gcc libc6-dev make python3 qemu-system-x86 qemu-utils qemu-block-extra busybox-static cpio e2fsprogs util-linux"
+packages="gcc g++ libc6-dev make python3 qemu-system-x86 qemu-utils qemu-block-extra busybox-static cpio e2fsprogs util-linux"
 if [ "${1:-check}" = check ]; then
     packages+=" fio libnbd-bin sqlite3 librados-dev librbd-dev python3-rados python3-rbd ceph-common ceph-mon ceph-mgr ceph-osd"
 fi
