@@ -29,7 +29,7 @@ use crate::image::{Conf, Image, ImageOptions, ImageResult, OpenOptions, Pool, Wh
 pub struct ImageHandle {
     pub image: Arc<Image>,
     pub session: Arc<Session>,
-    pub events: Events,
+    pub events: Arc<Events>,
 }
 
 impl Handle for ImageHandle {
@@ -103,7 +103,7 @@ impl Place {
     /// Opens an image; the handle is not yet given to C.
     pub async fn open(self, which: Which<'_>, options: OpenOptions) -> Result<Shared<ImageHandle>, Errno> {
         let image = Image::open(self.pool, which, options, self.conf, self.env).await?;
-        Ok(handle::share(ImageHandle { image, session: self.session, events: Events::default() }))
+        Ok(handle::share(ImageHandle { image, session: self.session, events: Arc::default() }))
     }
 }
 
@@ -141,6 +141,8 @@ pub struct CompletionHandle {
     pub core: Completion,
     pub arg: Cookie,
     callback: rbd_callback_t,
+    /// Where the outcome is announced once the callback has returned: who polls relies on what the callback did.
+    announce: Mutex<Option<Arc<Events>>>,
 }
 
 impl Handle for CompletionHandle {
@@ -149,7 +151,12 @@ impl Handle for CompletionHandle {
 
 impl CompletionHandle {
     pub fn new(arg: *mut c_void, callback: rbd_callback_t) -> CompletionHandle {
-        CompletionHandle { core: Completion::new(callback.is_some()), arg: Cookie(arg), callback }
+        CompletionHandle {
+            core: Completion::new(callback.is_some()),
+            arg: Cookie(arg),
+            callback,
+            announce: Mutex::new(None),
+        }
     }
 }
 
@@ -174,6 +181,11 @@ impl Finish for Tagged<CompletionHandle> {
             unsafe { callback(handle::raw(&self), self.arg.0) };
             IN_CALLBACK.set(outer);
         }
+        // Before the waiters are told: they may close the image and its descriptor.
+        let events = self.announce.lock().take();
+        if let Some(events) = events {
+            events.push(self.clone());
+        }
         self.core.called();
     }
 }
@@ -187,11 +199,15 @@ pub unsafe fn completion(c: rbd_completion_t) -> Result<Shared<CompletionHandle>
 
 /// Publishes a request's outcome. The callback runs on the finisher's thread, never on this one.
 pub fn finish(handle: &ImageHandle, completion: Shared<CompletionHandle>, outcome: Result<i64, Errno>) {
-    let event = handle.events.wanted().then(|| completion.clone());
-    complete(&handle.session, completion, outcome);
-    if let Some(completion) = event {
-        handle.events.push(completion);
+    if !handle.events.wanted() {
+        return complete(&handle.session, completion, outcome);
     }
+    if completion.callback.is_some() {
+        *completion.announce.lock() = Some(handle.events.clone());
+        return complete(&handle.session, completion, outcome);
+    }
+    complete(&handle.session, completion.clone(), outcome);
+    handle.events.push(completion);
 }
 
 /// [`finish`] for completions that no image's events are asked for.
