@@ -131,7 +131,7 @@ static void atomic(void)
 			rados_write_op_omap_cmp(op, "k", LIBRADOS_CMPXATTR_OP_EQ, after[i].omap, strlen(after[i].omap), &rval);
 		SAY("ext %s attr %s omap %s", after[i].ext ? after[i].ext : "-", after[i].attr ? after[i].attr : "-", after[i].omap ? after[i].omap : "-");
 		R(rados_write_op_operate(op, io, a, NULL, 0));
-		SAY("rval %d", rval < -4000 ? rval + 4095 : rval);
+		show_rval(rval);
 		rados_release_write_op(op);
 		data(a);
 		MUST(rados_write(io, a, "12", 2, 1));
@@ -149,7 +149,7 @@ static void atomic(void)
 		rados_write_op_cmpext(op, good ? "compare" : "comparE", 7, 0, &rval);
 		rados_write_op_write_full(op, "done", 4);
 		R(rados_write_op_operate(op, io, a, NULL, 0));
-		SAY("rval %d", rval < -4000 ? rval + 4095 : rval);
+		show_rval(rval);
 		rados_release_write_op(op);
 		data(a);
 	}
@@ -345,7 +345,7 @@ static void flags(void)
 	rados_write_op_append(op, "+", 1);
 	SAY("cmpext with FAILOK, then append");
 	R(rados_write_op_operate(op, io, a, NULL, 0));
-	SAY("rval %d", rval < -4000 ? rval + 4095 : rval);
+	show_rval(rval);
 	rados_release_write_op(op);
 	data(a);
 	op = rados_create_write_op();
@@ -381,7 +381,8 @@ static void flags(void)
 	rados_read_op_read(r, 0, 4, buf, &got, &rval2);
 	SAY("read op: cmpext with FAILOK, then read");
 	R(rados_read_op_operate(r, io, a, 0));
-	SAY("rval %d, read %zu rval %d", rval < -4000 ? rval + 4095 : rval, got, rval2);
+	show_rval(rval);
+	SAY("  read %zu rval %d", got, rval2);
 	rados_release_read_op(r);
 	SECTION("hints and flags that change no result");
 	op = rados_create_write_op();
@@ -439,7 +440,7 @@ static void flags(void)
 	r = rados_create_read_op();
 	rados_read_op_exec(r, "hello", "say_hello", "me", 2, &out, &out_len, &rval);
 	R(rados_read_op_operate(r, io, a, 0));
-	SAY("rval %d", rval);
+	show_rval(rval);
 	if (out)
 		show("  out", out, out_len);
 	rados_buffer_free(out);

@@ -65,6 +65,15 @@ static T_UNUSED long long t_sign(const char *call, long long r)
 	return r;
 }
 
+/* The result of one op of a list. */
+static T_UNUSED void show_rval(int r)
+{
+	if (r <= -4095)
+		printf("  rval -4095 - %d\n", -4095 - r);
+	else
+		printf("  rval %d %s\n", r, t_errname(r));
+}
+
 static T_UNUSED long long t_must(const char *call, long long r, int line)
 {
 	if (r < 0) {
