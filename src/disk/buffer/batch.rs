@@ -65,6 +65,15 @@ impl Batch {
         &self.ranges
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Whether it has a whole segment for itself and nothing in it yet: there is no place with more room.
+    pub fn is_whole_segment(&self) -> bool {
+        self.is_empty() && self.place.creates_segment()
+    }
+
     /// How many of `blocks` more blocks are sure to fit.
     pub fn room_for(&self, blocks: u64) -> u64 {
         // Each write may split a hole in two and begin a run of slots in every block.

@@ -287,6 +287,18 @@ impl Writer {
         }
     }
 
+    /// Closes the open batch and goes on in the next segment.
+    fn leave_segment(&self, state: &mut State) {
+        match &state.active {
+            Some(batch) if batch.is_empty() => state.active = None,
+            Some(_) | None => self.close_batch(state),
+        }
+        if state.offset > 0 {
+            state.segment = SegmentSeq(state.segment.0 + 1);
+            state.offset = 0;
+        }
+    }
+
     /// The open batch, made if there is none.
     fn open_batch<'a>(self: &Arc<Self>, state: &'a mut State) -> &'a mut Batch {
         if state.active.is_none() {

@@ -7,6 +7,10 @@ use crate::disk::buffer::Pieces;
 use crate::disk::log::RecordKind;
 use crate::disk::{BLOCK_BYTES, DiskError, DiskResult, Lsn, SnapInfo};
 
+/// A write of at most so many blocks is never split over two records, so a crash leaves all of it or nothing: the
+/// segment's rest is left empty rather (at most 3 % of a segment of 8 MiB).
+const WHOLE_BLOCKS: u64 = 64;
+
 /// A record without data that a caller may ask for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NewRecord {
@@ -103,6 +107,10 @@ impl Writer {
                 Blocks::Hole => 1,
             };
             let n = batch.room_for(wanted);
+            if n < wanted && wanted <= WHOLE_BLOCKS && !batch.is_whole_segment() {
+                self.leave_segment(state);
+                continue;
+            }
             if n == 0 {
                 self.close_batch(state);
                 continue;
