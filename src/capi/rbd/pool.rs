@@ -96,7 +96,11 @@ pub unsafe extern "C" fn rbd_namespace_list(
         let names = place.wait(pool_meta::namespace_list(&place.pool))?;
         let joined = join(names.iter().map(|name| name.as_bytes()));
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { fill_joined(namespace_names, size, &joined) }
+        unsafe {
+            let length = fill_joined(namespace_names, size, &joined)?;
+            arg::out(size, length)?;
+            Ok(length)
+        }
     })
 }
 
