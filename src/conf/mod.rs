@@ -333,5 +333,10 @@ impl meta::Lookup for Config {
     }
 }
 
+/// Whether an option can have a value, wherever it is kept. ENOENT: no such option. EINVAL: not that value.
+pub fn check(name: &str, value: &str) -> Result<(), Errno> {
+    options::find(name).ok_or(Errno::ENOENT)?.parse(value).map(drop)
+}
+
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,14 @@ impl Writer {
         self
     }
 
+    /// Length u32, text.
+    pub fn text(mut self, text: &str) -> Writer {
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self = self.u32(length);
+        self.0.extend(&text.as_bytes()[..length as usize]);
+        self
+    }
+
     pub fn finish(mut self) -> Vec<u8> {
         let crc = crc32c::crc32c(&self.0);
         self.0.extend(crc.to_le_bytes());
@@ -80,6 +88,18 @@ impl<'a> Reader<'a> {
     pub fn u64(&mut self) -> ImageResult<u64> {
         Ok(u64::from_le_bytes(self.take()?))
     }
+
+    pub fn text(&mut self) -> ImageResult<String> {
+        let length = self.u32()? as usize;
+        let Some((first, rest)) = self.rest.split_at_checked(length) else {
+            return refuse(Errno::EIO, format!("{} is corrupt: it ends too soon", self.what));
+        };
+        self.rest = rest;
+        match std::str::from_utf8(first) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(_) => refuse(Errno::EIO, format!("{} is corrupt: not text", self.what)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -88,9 +108,10 @@ mod tests {
 
     #[test]
     fn round_trip_and_damage() {
-        let bytes = Writer::new(1).u8(7).u32(8).u64(9).finish();
+        let bytes = Writer::new(1).u8(7).u32(8).u64(9).text("ten").finish();
         let mut reader = Reader::new(&bytes, 1, "test").unwrap();
         assert_eq!((reader.u8().unwrap(), reader.u32().unwrap(), reader.u64().unwrap()), (7, 8, 9));
+        assert_eq!(reader.text().unwrap(), "ten");
         assert!(reader.u8().is_err(), "nothing is left");
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();

@@ -40,7 +40,8 @@ impl CreateParams {
         layers.pool = pool_meta::conf_overrides(pool).await?;
         let defaults = CreateDefaults::from_layers(&layers);
         let format = given.get_number(options::FORMAT).unwrap_or(2);
-        if format != 2 {
+        // Whatever is not the old format is the newest one, as in librbd.
+        if format == 1 {
             return refuse(Errno::EINVAL, format!("image format {format} is not supported"));
         }
         let order = match given.get_number(options::ORDER) {
@@ -98,6 +99,7 @@ fn settle_features(bits: u64, fancy_stripes: bool, data_pool: bool) -> ImageResu
     }
     // These follow from the rest, or are not for callers to choose.
     let derived = features::STRIPINGV2
+        | features::FAST_DIFF
         | features::DATA_POOL
         | features::OPERATIONS
         | features::MIGRATING
@@ -110,10 +112,9 @@ fn settle_features(bits: u64, fancy_stripes: bool, data_pool: bool) -> ImageResu
     if data_pool {
         bits |= features::DATA_POOL;
     }
-    if bits & (features::OBJECT_MAP | features::FAST_DIFF) != 0 && bits & features::OBJECT_MAP == 0 {
-        bits |= features::OBJECT_MAP;
+    if bits & features::OBJECT_MAP != 0 {
+        bits |= features::FAST_DIFF;
     }
-    check_needs(bits)?;
     Ok(bits)
 }
 
@@ -264,5 +265,7 @@ mod tests {
         assert_eq!(settle_features(3, true, false).unwrap(), 3);
         assert_eq!(settle_features(3, false, false).unwrap(), 1);
         assert_eq!(settle_features(61, false, false).unwrap(), 61);
+        assert_eq!(settle_features(16, false, false).unwrap(), 0);
+        assert_eq!(settle_features(12, false, false).unwrap(), 28);
     }
 }

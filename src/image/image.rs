@@ -185,6 +185,7 @@ impl Image {
         let flushed = self.head.close().await;
         if was_owner {
             self.unlock_header().await;
+            self.tell_released().await;
         }
         self.stop_watch().await;
         self.callbacks.lock().clear();
@@ -356,7 +357,7 @@ impl Image {
     /// Tells all openers, this one included, that the header has changed. Failing to tell is not failing to change.
     pub(super) async fn announce_update(&self) {
         self.stale.store(true, Ordering::Release);
-        if self.send_notice(Notice::HeaderUpdate).await.is_none() {
+        if self.send_notice(&Notice::HeaderUpdate).await.is_none() {
             // Nobody relayed it: this opener's own callbacks still hear of it.
             self.header_updated();
         }

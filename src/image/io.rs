@@ -12,14 +12,14 @@ use super::tracker::Ticket;
 use crate::disk::{Compared, ReadSink};
 use crate::errno::Errno;
 
-/// The longest discard that librbd takes.
-const DISCARD_MAX: u64 = i32::MAX as u64;
+/// What `compare_and_write` works on: it may not reach into another one.
+const SECTOR: u64 = 512;
 
 /// How a compare-and-write ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CompareOutcome {
     Written(u64),
-    /// Bytes from the request's start to the first difference.
+    /// Where the object begins in the image, plus the bytes from the request's start to the first difference.
     Mismatch(u64),
 }
 
@@ -155,9 +155,6 @@ impl Image {
     /// Gives the range back, in whole multiples of the discard granularity; the rest of it keeps its data, as in
     /// librbd. How many bytes of it were inside of the image.
     pub async fn discard(self: &Arc<Self>, offset: u64, length: u64) -> ImageResult<u64> {
-        if length > DISCARD_MAX {
-            return refuse(Errno::EINVAL, format!("a discard of {length} bytes is too long"));
-        }
         let Some((length, _permit)) = self.begin(offset, length).await? else { return Ok(0) };
         let granularity = self.settings.read().discard_granularity;
         if let Some((from, to)) = whole_parts(offset, offset + length, granularity, self.object_size()) {
@@ -193,7 +190,8 @@ impl Image {
         Ok(inside)
     }
 
-    /// Writes `data` if the image holds `compare`. Both have the same length, and the range lies in one object: EINVAL.
+    /// Writes `data` if the image holds `compare`. Both have the same length; EINVAL for a range that lies in more than
+    /// one sector.
     pub async fn compare_and_write(
         self: &Arc<Self>,
         offset: u64,
@@ -204,9 +202,8 @@ impl Image {
         let Some((length, _permit)) = self.begin(offset, wanted).await? else {
             return refuse(Errno::EINVAL, "nothing to compare");
         };
-        let unit = self.known.read().header.properties.stripe_unit;
-        if offset / unit != (offset + length - 1) / unit {
-            return refuse(Errno::EINVAL, format!("range {offset}+{length} is in more than one object"));
+        if offset / SECTOR != (offset + length - 1) / SECTOR {
+            return refuse(Errno::EINVAL, format!("range {offset}+{length} is in more than one sector"));
         }
         let inside = length as usize;
         let compared = self.head.compare_and_write(offset, &compare[..inside], &data[..inside]).await?;
@@ -215,7 +212,11 @@ impl Image {
                 self.touch_modified();
                 CompareOutcome::Written(length)
             }
-            Compared::Mismatch { offset: at } => CompareOutcome::Mismatch(at.saturating_sub(offset)),
+            // As librbd counts: from the object's start in the image, but within the request.
+            Compared::Mismatch { offset: at } => {
+                let object_start = offset - offset % self.object_size();
+                CompareOutcome::Mismatch(object_start + at.saturating_sub(offset))
+            }
         })
     }
 
@@ -299,12 +300,13 @@ impl Image {
     }
 }
 
-/// What a discard of `from..to` really discards: whole multiples of the granularity, which no object is smaller than.
+/// What a discard of `from..to` really discards: whole multiples of the granularity. Where that is no less than an
+/// object, objects are cut off from where the discard begins in them, but never at the front.
 fn whole_parts(from: u64, to: u64, granularity: u64, object_size: u64) -> Option<(u64, u64)> {
-    let unit = granularity.min(object_size);
-    let (from, to) = match unit {
+    let (from, to) = match granularity.min(object_size) {
         0 => (from, to),
-        _ => (from.next_multiple_of(unit), to - to % unit),
+        unit if unit == object_size => (from, to - to % unit),
+        unit => (from.next_multiple_of(unit), to - to % unit),
     };
     (from < to).then_some((from, to))
 }
@@ -332,5 +334,10 @@ mod tests {
         assert_eq!(parts(1000, 200_000), Some((65536, 196_608)));
         assert_eq!(parts(300_000, 262_144), Some((327_680, 524_288)));
         assert_eq!(parts((4 << 20) - 70_000, 140_000), Some((4_128_768, 4_259_840)));
+        // Order 12.
+        let parts = |offset: u64, length: u64| whole_parts(offset, offset + length, 65536, 4096);
+        assert_eq!(parts(100, 9000), Some((100, 8192)));
+        assert_eq!(parts(900_000, 100_000), Some((900_000, 999_424)));
+        assert_eq!(parts(8192, 900), None);
     }
 }

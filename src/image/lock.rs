@@ -74,7 +74,8 @@ fn watch_of(info: &LockInfo, locker: &Locker) -> Option<u64> {
 }
 
 impl Image {
-    /// The right to change the image, taking the lock if need be. EROFS where another owner keeps it.
+    /// The right to read and write, taking the lock if need be. EROFS where another owner keeps it, or where this
+    /// opener has managed the lock by hand and does not have it now.
     pub(super) async fn permit(self: &Arc<Self>) -> ImageResult<Permit> {
         if let Some(permit) = self.gate.try_enter() {
             return Ok(permit);
@@ -85,7 +86,8 @@ impl Image {
         self.wait_for_permit().await
     }
 
-    async fn wait_for_permit(self: &Arc<Self>) -> ImageResult<Permit> {
+    /// The right to change the image as a whole: taken even where the lock was managed by hand.
+    pub(super) async fn wait_for_permit(self: &Arc<Self>) -> ImageResult<Permit> {
         match self.gate.enter() {
             Entry::Inside(permit) => Ok(permit),
             Entry::Shut => Err(closed()),
@@ -108,7 +110,7 @@ impl Image {
         let taken = outcome.is_ok();
         self.gate.opened(outcome);
         if taken {
-            self.send_notice(Notice::AcquiredLock).await;
+            self.send_notice(&Notice::AcquiredLock).await;
         }
     }
 
@@ -117,6 +119,7 @@ impl Image {
         self.lock.lock().held = Some(cookie);
         if let Err(error) = self.head.acquire().await {
             self.unlock_header().await;
+            self.tell_released().await;
             return Err(error.into());
         }
         Ok(())
@@ -131,6 +134,9 @@ impl Image {
             let heard = moved.notified();
             if self.gate.is_shutting() {
                 return Err(closed());
+            }
+            if let Some(errno) = self.watch_lost() {
+                return refuse(errno, format!("image {}: its header cannot be watched", self.id));
             }
             if let Some(watch) = self.watch_cookie() {
                 let cookie = cookie_of(watch);
@@ -167,7 +173,7 @@ impl Image {
             self.break_dead(oid, locker).await?;
             return Ok(true);
         }
-        let Some(reply) = self.send_notice(Notice::RequestLock).await else { return Ok(false) };
+        let Some(reply) = self.send_notice(&Notice::RequestLock).await else { return Ok(false) };
         let from_owner =
             reply.acks.iter().filter(|ack| ack.notifier_gid == locker.name.num && ack.cookie == watch);
         match from_owner.filter_map(|ack| Answer::decode(&ack.payload)).next() {
@@ -175,7 +181,7 @@ impl Image {
                 refuse(errno, format!("image {}: {} keeps the exclusive lock", self.id, locker.name))
             }
             // It lets go, or it has just let go, or it is busy: wait for word of it.
-            Some(Answer::Releasing) | None => Ok(false),
+            Some(Answer::Releasing | Answer::Done | Answer::Failed(_)) | None => Ok(false),
         }
     }
 
@@ -217,16 +223,20 @@ impl Image {
             let image = self.clone();
             self.env.spawn(Box::pin(async move { image.open_gate().await }));
         }
+        self.tell_released().await;
     }
 
-    /// Unlocks the header and tells the others.
+    pub(super) async fn tell_released(&self) {
+        self.send_notice(&Notice::ReleasedLock).await;
+    }
+
+    /// Unlocks the header. Others are to be told then.
     pub(super) async fn unlock_header(&self) {
         let Some(cookie) = self.lock.lock().held.take() else { return };
         match cls_lock::unlock(&self.pool, &header_object(&self.id), LOCK_NAME, &cookie).await {
             Ok(()) | Err(StoreError::Op(Errno::ENOENT)) => {}
             Err(error) => tracing::warn!("image {}: unlocking: {error}", self.id),
         }
-        self.send_notice(Notice::ReleasedLock).await;
     }
 
     /// Somebody asks for the lock. `None`: this opener does not have it.
@@ -252,7 +262,9 @@ impl Image {
 
     /// Whether this opener has the lock.
     pub fn is_lock_owner(&self) -> bool {
-        self.has_lock_feature() && matches!(self.gate.phase(), Phase::Open | Phase::Closing)
+        let has =
+            self.lock.lock().held.is_some() && matches!(self.gate.phase(), Phase::Open | Phase::Closing);
+        has && self.has_lock_feature()
     }
 
     fn has_lock_feature(&self) -> bool {
@@ -269,14 +281,9 @@ impl Image {
     /// `rbd_lock_acquire`: takes the lock and keeps it until it is released.
     pub async fn acquire_lock(self: &Arc<Self>) -> ImageResult<()> {
         self.check_lock_feature()?;
-        let before = std::mem::replace(&mut self.lock.lock().policy, Policy::Manual);
-        match self.wait_for_permit().await {
-            Ok(_permit) => Ok(()),
-            Err(error) => {
-                self.lock.lock().policy = before;
-                Err(error)
-            }
-        }
+        // It stays so even where the lock cannot be had, as in librbd.
+        self.lock.lock().policy = Policy::Manual;
+        self.wait_for_permit().await.map(drop)
     }
 
     /// `rbd_lock_release`: EINVAL if this opener does not have the lock.
@@ -297,6 +304,7 @@ impl Image {
 
     /// Who has the managed lock. ENOENT if nobody has.
     pub async fn lock_owners(&self) -> ImageResult<Vec<Owner>> {
+        self.check_lock_feature()?;
         let info = cls_lock::info(&self.pool, &header_object(&self.id), LOCK_NAME).await?;
         let owners: Vec<Owner> = info
             .lockers

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::error::{ImageResult, refuse};
+use super::error::{ImageError, ImageResult, refuse};
 use super::features;
 use super::header;
 use super::image::Image;
+use super::notice::{Answer, Maintenance, Notice};
 use super::pool_meta::check_override;
 use super::settings::Settings;
 use super::snaps::Progress;
-use crate::disk::MAX_SIZE_BYTES;
+use crate::disk::{MAX_SIZE_BYTES, SnapshotId};
 use crate::errno::Errno;
 
 /// Objects that librbd's object map can describe.
@@ -27,6 +28,49 @@ pub fn check_size(size: u64, order: u8, features: u64) -> ImageResult<()> {
 }
 
 impl Image {
+    /// Does something that needs the exclusive lock. Where another opener keeps the lock, that one does it.
+    pub(super) async fn maintain(self: &Arc<Self>, what: Maintenance) -> ImageResult<()> {
+        self.check_open_for_changes()?;
+        match self.wait_for_permit().await {
+            Ok(_permit) => self.apply(&what).await,
+            Err(error) if error.errno() == Errno::EROFS => self.ask_owner(what, error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets the lock's owner do it: its answer, or `refused` if there is none.
+    async fn ask_owner(&self, what: Maintenance, refused: ImageError) -> ImageResult<()> {
+        let Some(reply) = self.send_notice(&Notice::Maintain(what)).await else { return Err(refused) };
+        if !reply.timeouts.is_empty() {
+            return refuse(Errno::ETIMEDOUT, format!("image {}: the lock's owner does not answer", self.id));
+        }
+        match reply.acks.iter().find_map(|ack| Answer::decode(&ack.payload)) {
+            Some(Answer::Done) => Ok(()),
+            Some(Answer::Failed(errno)) => {
+                refuse(errno, format!("image {}: the lock's owner could not do it", self.id))
+            }
+            Some(Answer::Releasing | Answer::Refused(_)) | None => Err(refused),
+        }
+    }
+
+    /// The change itself, for this opener or another one; needs the lock.
+    pub(super) async fn apply(self: &Arc<Self>, what: &Maintenance) -> ImageResult<()> {
+        let _permit = self.wait_for_permit().await?;
+        let _one = self.maintenance.lock().await;
+        match what {
+            Maintenance::Resize { size, allow_shrink } => self.apply_resize(*size, *allow_shrink).await?,
+            Maintenance::SnapCreate { name } => self.apply_snap_create(name).await?,
+            Maintenance::SnapRemove { id, unprotect } => {
+                self.apply_snap_remove(SnapshotId(*id), *unprotect).await?;
+            }
+            Maintenance::SnapRename { from, to } => self.apply_snap_rename(from, to).await?,
+            Maintenance::SnapProtect { name, protect } => self.apply_snap_protect(name, *protect).await?,
+            Maintenance::Features { bits, on } => self.apply_features(*bits, *on).await?,
+        }
+        self.announce_update().await;
+        Ok(())
+    }
+
     /// Changes the size. EINVAL if that shrinks the image and must not.
     pub async fn resize(
         self: &Arc<Self>,
@@ -37,8 +81,12 @@ impl Image {
         self.check_writable()?;
         let header = self.header().await?;
         check_size(size, header.properties.order, header.features)?;
-        let _permit = self.permit().await?;
-        let _one = self.maintenance.lock().await;
+        self.maintain(Maintenance::Resize { size, allow_shrink }).await?;
+        progress(1, 1);
+        Ok(())
+    }
+
+    async fn apply_resize(&self, size: u64, allow_shrink: bool) -> ImageResult<()> {
         let old = self.head.size_bytes();
         if size < old && !allow_shrink {
             return refuse(Errno::EINVAL, format!("{size} bytes are less than the image's {old}"));
@@ -50,8 +98,6 @@ impl Image {
         if size != old {
             self.head.resize(size).await?;
         }
-        progress(1, 1);
-        self.announce_update().await;
         Ok(())
     }
 
@@ -62,13 +108,13 @@ impl Image {
         if wanted == 0 || wanted & !changeable != 0 {
             return refuse(Errno::EINVAL, format!("features {wanted:#x} cannot be switched"));
         }
-        let _permit = self.permit().await?;
-        let _one = self.maintenance.lock().await;
+        self.maintain(Maintenance::Features { bits: wanted, on }).await
+    }
+
+    async fn apply_features(&self, wanted: u64, on: bool) -> ImageResult<()> {
         let now = header::load(&self.pool, &self.id).await?.features;
         let new = if on { switched_on(now, wanted)? } else { switched_off(now, wanted)? };
-        header::set_features(&self.pool, &self.id, new).await?;
-        self.announce_update().await;
-        Ok(())
+        header::set_features(&self.pool, &self.id, new).await
     }
 
     pub async fn metadata_get(&self, key: &str) -> ImageResult<Bytes> {
@@ -104,7 +150,17 @@ impl Image {
     /// Entries after `start`, at most `max` of them (0: all), by key.
     pub async fn metadata_list(&self, start: &str, max: u64) -> ImageResult<Vec<(Bytes, Bytes)>> {
         let max = if max == 0 { usize::MAX } else { usize::try_from(max).unwrap_or(usize::MAX) };
-        header::metadata_list(&self.pool, &self.id, start, max).await
+        let mut found = header::metadata_list(&self.pool, &self.id, start, max).await?;
+        // Names after the empty one, which librbd never lists.
+        if found.first().is_some_and(|(key, _)| key.is_empty()) {
+            found.remove(0);
+            if found.len() + 1 == max {
+                let last = found.last().map(|(key, _)| String::from_utf8_lossy(key).into_owned());
+                let last = last.unwrap_or_default();
+                found.extend(header::metadata_list(&self.pool, &self.id, &last, 1).await?);
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -11,7 +11,8 @@ use super::directory;
 use super::error::{ImageResult, refuse};
 use super::header;
 use super::pool::{Pool, expect, set, unset};
-use super::settings::{override_names, parse_flag};
+use super::settings::{override_names, parse_size};
+use crate::conf;
 use crate::errno::Errno;
 use crate::store::{Op, StoreError};
 
@@ -21,6 +22,8 @@ const INFO: &str = "rbd_info";
 const META: &str = "metadata_";
 const CONF: &str = "conf_";
 const APPLICATION: &str = "rbd";
+/// The one option with a rule beyond type and limits: a power of two.
+const GRANULARITY: &str = "rbd_discard_granularity_bytes";
 /// What Ceph writes into a pool's `rbd_info` object once it is initialised.
 const OVERWRITE_VALIDATED: &str = "overwrite validated";
 
@@ -120,18 +123,15 @@ pub async fn conf_overrides(pool: &Pool) -> ImageResult<BTreeMap<String, String>
 /// Refuses `conf_` metadata that could not be used: EINVAL.
 pub fn check_override(key: &str, value: &[u8]) -> ImageResult<()> {
     let Some(option) = key.strip_prefix(CONF) else { return Ok(()) };
-    let Some((_, default)) = override_names().find(|(name, _)| *name == option) else {
+    if !override_names().any(|(name, _)| name == option) {
         return refuse(Errno::EINVAL, format!("{option} is no option of an image"));
-    };
+    }
     let value = String::from_utf8_lossy(value);
-    let good = match default {
-        "true" | "false" => parse_flag(&value).is_some(),
-        _ if default.parse::<f64>().is_ok() => {
-            value.parse::<f64>().is_ok() || super::settings::parse_size(&value).is_some()
-        }
-        _ => true,
-    };
-    if good { Ok(()) } else { refuse(Errno::EINVAL, format!("{option} cannot be {value:?}")) }
+    let fits = option != GRANULARITY || parse_size(&value).is_some_and(u64::is_power_of_two);
+    match conf::check(option, &value) {
+        Ok(()) if fits => Ok(()),
+        Ok(()) | Err(_) => refuse(Errno::EINVAL, format!("{option} cannot be {value:?}")),
+    }
 }
 
 /// What `rbd_pool_stats_get` counts.

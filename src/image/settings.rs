@@ -106,6 +106,8 @@ pub struct Settings {
     pub blocklist_on_break_lock: bool,
     /// 0: the store's default.
     pub blocklist_expire_s: u32,
+    /// How long another opener may take to do something for this one.
+    pub request_timeout: Duration,
     pub access_update: Duration,
     pub modify_update: Duration,
 }
@@ -148,6 +150,7 @@ impl Settings {
             discard_granularity: if layers.flag("rbd_skip_partial_discard", true) { granularity } else { 0 },
             blocklist_on_break_lock: layers.flag("rbd_blocklist_on_break_lock", true),
             blocklist_expire_s: layers.read("rbd_blocklist_expire_seconds", 0, |text| text.parse().ok()),
+            request_timeout: layers.seconds("rbd_request_timed_out_seconds", 30.0),
             access_update: layers.seconds("rbd_atime_update_interval", 60.0),
             modify_update: layers.seconds("rbd_mtime_update_interval", 60.0),
         }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::error::{ImageError, ImageResult, refuse};
 use super::features;
-use super::gate::Permit;
 use super::header;
 use super::image::Image;
+use super::notice::Maintenance;
 use crate::disk::{DiskError, SnapInfo, SnapshotId};
 use crate::errno::Errno;
 
@@ -38,16 +38,12 @@ impl Image {
         }
     }
 
-    /// The right to change the image as a whole, fine while looking at a snapshot.
-    pub(super) async fn maintain(self: &Arc<Self>) -> ImageResult<Permit> {
-        self.check_open_for_changes()?;
-        self.permit().await
+    /// Takes a snapshot of all that was written. EEXIST if the name is taken, EDQUOT past the image's limit.
+    pub async fn snap_create(self: &Arc<Self>, name: &str) -> ImageResult<()> {
+        self.maintain(Maintenance::SnapCreate { name: name.to_owned() }).await
     }
 
-    /// Takes a snapshot of all that was written. EEXIST if the name is taken, EDQUOT past the image's limit.
-    pub async fn snap_create(self: &Arc<Self>, name: &str) -> ImageResult<SnapInfo> {
-        let _permit = self.maintain().await?;
-        let _one = self.maintenance.lock().await;
+    pub(super) async fn apply_snap_create(self: &Arc<Self>, name: &str) -> ImageResult<()> {
         let snaps = self.snapshots().await?;
         if snaps.iter().any(|snap| snap.name == name) {
             return refuse(Errno::EEXIST, format!("image {} has a snapshot {name:?}", self.id));
@@ -56,27 +52,24 @@ impl Image {
         if limit.is_some_and(|limit| snaps.len() as u64 >= limit) {
             return refuse(Errno::EDQUOT, format!("image {} has {} snapshots", self.id, snaps.len()));
         }
-        self.tracker_for_snapshot().await;
-        let snap = self.head.snap_create(name).await?;
-        self.announce_update().await;
-        Ok(snap)
-    }
-
-    /// Requests that were issued before belong into the snapshot, acknowledged or not.
-    async fn tracker_for_snapshot(&self) {
+        // Requests that were issued before belong into the snapshot, acknowledged or not.
         self.tracker.all().await;
+        self.head.snap_create(name).await?;
+        Ok(())
     }
 
     /// ENOENT if there is none, EBUSY while it is protected.
     pub async fn snap_remove(self: &Arc<Self>, name: &str, unprotect: bool) -> ImageResult<()> {
-        self.check_open_for_changes()?;
         let id = self.snapshot(name).await?.id;
         self.snap_remove_id(id, unprotect).await
     }
 
     pub async fn snap_remove_id(self: &Arc<Self>, id: SnapshotId, unprotect: bool) -> ImageResult<()> {
-        let _permit = self.maintain().await?;
-        let _one = self.maintenance.lock().await;
+        self.snapshot_by_id(id).await?;
+        self.maintain(Maintenance::SnapRemove { id: id.0, unprotect }).await
+    }
+
+    pub(super) async fn apply_snap_remove(&self, id: SnapshotId, unprotect: bool) -> ImageResult<()> {
         let snap = self.snapshot_by_id(id).await?;
         if snap.protected {
             if !unprotect {
@@ -85,7 +78,6 @@ impl Image {
             self.head.snap_protect(id, false).await?;
         }
         self.head.snap_remove(id).await?;
-        self.announce_update().await;
         Ok(())
     }
 
@@ -93,8 +85,10 @@ impl Image {
     pub async fn snap_rename(self: &Arc<Self>, from: &str, to: &str) -> ImageResult<()> {
         self.check_open_for_changes()?;
         self.snapshot(from).await?;
-        let _permit = self.maintain().await?;
-        let _one = self.maintenance.lock().await;
+        self.maintain(Maintenance::SnapRename { from: from.to_owned(), to: to.to_owned() }).await
+    }
+
+    pub(super) async fn apply_snap_rename(&self, from: &str, to: &str) -> ImageResult<()> {
         let snaps = self.snapshots().await?;
         if snaps.iter().any(|snap| snap.name == to) {
             return refuse(Errno::EEXIST, format!("image {} has a snapshot {to:?}", self.id));
@@ -103,7 +97,6 @@ impl Image {
             return Err(ImageError::Disk(DiskError::NoSnapshot));
         };
         self.head.snap_rename(snap.id, to).await?;
-        self.announce_update().await;
         Ok(())
     }
 
@@ -114,16 +107,16 @@ impl Image {
             return refuse(Errno::ENOSYS, format!("image {} has no layering", self.id));
         }
         self.snapshot(name).await?;
-        let _permit = self.maintain().await?;
-        let _one = self.maintenance.lock().await;
+        self.maintain(Maintenance::SnapProtect { name: name.to_owned(), protect }).await
+    }
+
+    pub(super) async fn apply_snap_protect(&self, name: &str, protect: bool) -> ImageResult<()> {
         let snap = self.snapshot(name).await?;
         match (protect, snap.protected) {
-            (true, true) => return refuse(Errno::EBUSY, format!("snapshot {name:?} is protected")),
-            (false, false) => return refuse(Errno::EINVAL, format!("snapshot {name:?} is not protected")),
-            (true, false) | (false, true) => self.head.snap_protect(snap.id, protect).await?,
+            (true, true) => refuse(Errno::EBUSY, format!("snapshot {name:?} is protected")),
+            (false, false) => refuse(Errno::EINVAL, format!("snapshot {name:?} is not protected")),
+            (true, false) | (false, true) => Ok(self.head.snap_protect(snap.id, protect).await?),
         }
-        self.announce_update().await;
-        Ok(())
     }
 
     /// Makes the image what the snapshot is. ENOENT if there is none, EROFS while looking at a snapshot.
@@ -131,7 +124,8 @@ impl Image {
         self.check_open_for_changes()?;
         let id = self.snapshot(name).await?.id;
         self.check_writable()?;
-        let _permit = self.permit().await?;
+        // Nobody does this for another opener: its own writes are in question.
+        let _permit = self.wait_for_permit().await?;
         let _one = self.maintenance.lock().await;
         self.tracker.all().await;
         self.head.rollback(id, progress).await?;

@@ -10,7 +10,7 @@ use super::directory::header_object;
 use super::error::{ImageResult, refuse};
 use super::gate::Phase;
 use super::image::Image;
-use super::notice::Notice;
+use super::notice::{Answer, Notice};
 use crate::errno::Errno;
 use crate::store::{NotifyReply, Op, OpOut, StoreError, WatchCookie, WatchHandler};
 
@@ -30,6 +30,8 @@ struct WatchState {
     cookie: Option<WatchCookie>,
     /// The image is being closed: a lost watch is not made again.
     ended: bool,
+    /// It was lost and cannot be made again (this client is fenced, the image is gone).
+    lost: Option<Errno>,
 }
 
 /// Somebody who watches a header.
@@ -56,16 +58,22 @@ struct Handler(Weak<Image>);
 impl WatchHandler for Handler {
     fn notify(&self, notify_id: u64, cookie: WatchCookie, _notifier_gid: u64, payload: Bytes) {
         let Some(image) = self.0.upgrade() else { return };
-        let notice = Notice::decode(&payload);
-        let answer = notice.and_then(|notice| image.noticed(notice)).unwrap_or_default();
-        let target = image.pool.target(&header_object(&image.id));
-        let acked = image.pool.store.notify_ack(target, notify_id, cookie, answer);
-        let id = image.id.clone();
-        image.env.spawn(Box::pin(async move {
-            if let Err(error) = acked.await {
-                tracing::debug!("image {id}: acknowledging notification {notify_id}: {error}");
+        let env = image.env.clone();
+        let answer = match Notice::decode(&payload) {
+            Some(Notice::Maintain(what)) if image.gate.phase() == Phase::Open => {
+                // Answered when it is done: the sender waits for that.
+                return env.spawn(Box::pin(async move {
+                    let answer = match image.apply(&what).await {
+                        Ok(()) => Answer::Done,
+                        Err(error) => Answer::Failed(error.errno()),
+                    };
+                    image.answer(notify_id, cookie, answer.encode().into()).await;
+                }));
             }
-        }));
+            Some(notice) => image.noticed(&notice).unwrap_or_default(),
+            None => Bytes::new(),
+        };
+        env.spawn(Box::pin(async move { image.answer(notify_id, cookie, answer).await }));
     }
 
     fn error(&self, cookie: WatchCookie, error: StoreError) {
@@ -87,6 +95,11 @@ impl Image {
     /// The cookie of the watch, while there is one.
     pub(super) fn watch_cookie(&self) -> Option<u64> {
         self.watch.state.lock().cookie.map(|cookie| cookie.0)
+    }
+
+    /// Why there will be no watch any more.
+    pub(super) fn watch_lost(&self) -> Option<Errno> {
+        self.watch.state.lock().lost
     }
 
     pub(super) async fn start_watch(self: &Arc<Self>) -> ImageResult<()> {
@@ -132,6 +145,8 @@ impl Image {
                     return tracing::debug!("image {}: closed while watching again: {error}", self.id);
                 }
                 Err(error) if matches!(error.errno(), Errno::ENOENT | Errno::ESHUTDOWN) => {
+                    self.watch.state.lock().lost = Some(error.errno());
+                    self.lock_moved(); // who waits for the lock waits in vain
                     return tracing::warn!("image {}: cannot watch its header again: {error}", self.id);
                 }
                 Err(error) => tracing::debug!("image {}: cannot watch its header yet: {error}", self.id),
@@ -140,10 +155,21 @@ impl Image {
         }
     }
 
-    /// Tells all openers something and waits for their answers; `None` if it could not be told.
-    pub(super) async fn send_notice(&self, notice: Notice) -> Option<NotifyReply> {
+    async fn answer(&self, notify_id: u64, cookie: WatchCookie, answer: Bytes) {
         let target = self.pool.target(&header_object(&self.id));
-        let told = self.pool.store.notify(target, notice.encode().into(), NOTIFY_TIMEOUT_MS).await;
+        if let Err(error) = self.pool.store.notify_ack(target, notify_id, cookie, answer).await {
+            tracing::debug!("image {}: acknowledging notification {notify_id}: {error}", self.id);
+        }
+    }
+
+    /// Tells all openers something and waits for their answers; `None` if it could not be told.
+    pub(super) async fn send_notice(&self, notice: &Notice) -> Option<NotifyReply> {
+        let timeout_ms = match notice {
+            Notice::Maintain(_) => self.settings.read().request_timeout.as_millis() as u64,
+            _ => NOTIFY_TIMEOUT_MS,
+        };
+        let target = self.pool.target(&header_object(&self.id));
+        let told = self.pool.store.notify(target, notice.encode().into(), timeout_ms).await;
         told.inspect_err(|error| tracing::debug!("image {}: telling {notice:?}: {error}", self.id)).ok()
     }
 
@@ -153,7 +179,7 @@ impl Image {
     }
 
     /// A notification has come. What is answered to the sender.
-    fn noticed(self: &Arc<Self>, notice: Notice) -> Option<Bytes> {
+    fn noticed(self: &Arc<Self>, notice: &Notice) -> Option<Bytes> {
         match notice {
             Notice::HeaderUpdate => {
                 self.header_updated();
@@ -164,6 +190,8 @@ impl Image {
                 self.lock_moved();
                 None
             }
+            // Not the owner.
+            Notice::Maintain(_) => None,
         }
     }
 }

@@ -318,7 +318,7 @@ pub unsafe extern "C" fn rbd_poll_io_events(
     entry!("rbd_poll_io_events", on_panic: handles::poison(image), {
             // SAFETY: the contract that the header gives these arguments.
             let handle = unsafe { handles::image(image)? };
-            let max = usize::try_from(numcomp).map_err(|_| Errno::EINVAL)?;
+            let max = usize::try_from(numcomp).ok().filter(|max| *max > 0).ok_or(Errno::EINVAL)?;
             let completed: Vec<rbd_completion_t> = handle.events.poll(max).iter().map(handle::raw).collect();
             // SAFETY: the contract that the header gives these arguments.
             unsafe { arg::out_slice(comps, &completed)? };

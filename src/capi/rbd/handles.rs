@@ -371,11 +371,23 @@ impl ReadSink for Sink {
     }
 }
 
+/// [`fill_value`], and `size` says how much the text takes when it fits too.
+///
+/// # Safety
+/// As for [`fill_value`].
+pub unsafe fn fill_text(buf: *mut c_char, size: *mut usize, text: &[u8]) -> Result<(), Errno> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        fill_value(buf, size, text)?;
+        arg::out(size, text.len() + 1)
+    }
+}
+
 /// Copies a text with its NUL. Too little room: ERANGE, and `size` says how much it takes.
 ///
 /// # Safety
 /// `size` is null or readable and writable, `buf` writable for `*size` bytes.
-pub unsafe fn fill_text(buf: *mut c_char, size: *mut usize, text: &[u8]) -> Result<(), Errno> {
+pub unsafe fn fill_value(buf: *mut c_char, size: *mut usize, text: &[u8]) -> Result<(), Errno> {
     // SAFETY: the caller's promise.
     unsafe {
         let room = arg::read(size)?;

@@ -109,6 +109,9 @@ pub unsafe extern "C" fn rbd_discard(image: rbd_image_t, ofs: u64, len: u64) -> 
     entry!("rbd_discard", on_panic: handles::poison(image), {
             // SAFETY: the contract that the header gives these arguments.
             let handle = unsafe { handles::image(image)? };
+            if len > INT_MAX {
+                return Err(Errno::EINVAL);
+            }
             let _ticket = handle.image.ticket();
             let done = handle.wait(handle.image.discard(ofs, len))?;
             c_int::try_from(done).map_err(|_| Errno::EOVERFLOW)
@@ -127,6 +130,9 @@ pub unsafe extern "C" fn rbd_writesame(
     entry!("rbd_writesame", on_panic: handles::poison(image), {
             // SAFETY: the contract that the header gives these arguments.
             let (handle, pattern) = unsafe { (handles::image(image)?, arg::data(buf, data_len)?) };
+            if len as u64 > INT_MAX {
+                return Err(Errno::EINVAL);
+            }
             let _ticket = handle.image.ticket();
             returned(handle.wait(handle.image.write_same(ofs, len as u64, pattern))?)
     })
@@ -196,6 +202,8 @@ pub unsafe extern "C" fn rbd_invalidate_cache(image: rbd_image_t) -> c_int {
     })
 }
 
+/// The longest discard and writesame that librbd takes in their synchronous forms.
+const INT_MAX: u64 = c_int::MAX as u64;
 /// Bytes of one step of an iterated read.
 const STEP: u64 = 4 << 20;
 
@@ -242,7 +250,8 @@ fn read_each(
         piece.clear();
         piece.resize(here as usize, 0);
         let read = handle.wait(image.read(at, here, &mut piece))?;
-        let answer = each(at, &piece[..read as usize]);
+        // The callback is told how much has been read so far, not where in the image it is.
+        let answer = each(at - offset, &piece[..read as usize]);
         if answer < 0 {
             return Err(Errno(-answer));
         }

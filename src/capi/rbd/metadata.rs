@@ -1,6 +1,6 @@
 //! Metadata of an image and configuration overrides.
 
-use super::handles::{self, fill_pairs, fill_text};
+use super::handles::{self, fill_pairs, fill_value};
 use crate::capi::arg;
 use crate::capi::types::{rados_ioctx_t, rbd_config_option_t, rbd_config_source_t, rbd_image_t};
 use crate::errno::Errno;
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn rbd_metadata_get(
             let (handle, key) = unsafe { (handles::image(image)?, arg::text(key)?) };
             let found = handle.wait(handle.image.metadata_get(key))?;
             // SAFETY: the contract that the header gives these arguments.
-            unsafe { fill_text(value, val_len, &found) }
+            unsafe { fill_value(value, val_len, &found) }
     })
 }
 

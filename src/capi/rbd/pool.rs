@@ -1,6 +1,6 @@
 //! Pools and namespaces of images: set-up, metadata, statistics.
 
-use super::handles::{self, StatsHandle, fill_joined, fill_pairs, fill_text, join};
+use super::handles::{self, StatsHandle, fill_joined, fill_pairs, fill_value, join};
 use crate::capi::arg::{self, Later};
 use crate::capi::handle;
 use crate::capi::types::{rados_ioctx_t, rbd_pool_stats_t};
@@ -20,7 +20,7 @@ pub unsafe extern "C" fn rbd_pool_metadata_get(
         let (place, key) = unsafe { (handles::place(io_ctx)?, arg::text(key)?) };
         let found = place.wait(pool_meta::metadata_get(&place.pool, key))?;
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { fill_text(value, val_len, &found) }
+        unsafe { fill_value(value, val_len, &found) }
     })
 }
 
