@@ -132,6 +132,7 @@ static void kinds(void)
 	rados_getxattrs_end(it);
 	AIO(rados_aio_rmxattr(io, a, c, "x"));
 	AIO(rados_aio_getxattr(io, a, c, "x", buf, sizeof buf));
+	memset(buf, '-', sizeof buf);
 	AIO(rados_aio_exec(io, a, c, "hello", "say_hello", "you", 3, buf, sizeof buf));
 	show("  buf", buf, 11);
 	AIO(rados_aio_write(io, a, c, buf, (size_t)UINT_MAX, 0));

@@ -133,6 +133,8 @@ static void managed(void)
 	owner(b);
 	a = image_open(io1, name("img"));
 	image_show(a, 0, 6);
+	R(rbd_close(b));
+	b = image_open(io2, name("img"));
 	SECTION("mistakes");
 	R(rbd_lock_acquire(a, (rbd_lock_mode_t)7));
 	R(rbd_lock_break(a, RBD_LOCK_MODE_SHARED, "1.2.3.4"));
