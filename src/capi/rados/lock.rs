@@ -14,7 +14,7 @@ use crate::store::lock::{
 use libc::timeval;
 use std::ffi::{c_char, c_int};
 
-/// EINVAL for both renewals at once and for a negative duration; unknown flags are accepted. No duration: it does not expire.
+/// EINVAL for both renewals at once; unknown flags are accepted. No duration: it does not expire.
 fn request(
     kind: LockType,
     name: &str,
@@ -26,11 +26,8 @@ fn request(
 ) -> Result<LockOp, Errno> {
     let duration = match duration {
         None => (0, 0),
-        Some(given) => {
-            let s = u32::try_from(given.tv_sec).map_err(|_| Errno::EINVAL)?;
-            let us = u32::try_from(given.tv_usec).map_err(|_| Errno::EINVAL)?;
-            (s, us.checked_mul(1000).ok_or(Errno::EINVAL)?)
-        }
+        // Whatever is there is taken: python3-rados leaves tv_usec uninitialised.
+        Some(given) => (given.tv_sec as u32, given.tv_usec.rem_euclid(1_000_000) as u32 * 1000),
     };
     let both = FLAG_MAY_RENEW | FLAG_MUST_RENEW;
     if flags & both == both {

@@ -106,8 +106,11 @@ fn start_watch(
 }
 
 /// # Safety
-/// As for [`arg::data`]. A negative length is EINVAL.
+/// As for [`arg::data`]. A negative length is EINVAL. Null is no payload, whatever the length: python3-rados does that.
 unsafe fn data(buf: *const c_char, len: c_int) -> Result<Bytes, Errno> {
+    if buf.is_null() {
+        return Ok(Bytes::new());
+    }
     let len = usize::try_from(len).map_err(|_| Errno::EINVAL)?;
     // SAFETY: the caller's promise.
     payload(unsafe { arg::data(buf, len)? })
