@@ -2,7 +2,7 @@
  * blanks, its result; such lines are skipped in the input, so a transcript can be fed again. One command a line, fields
  * divided by tabs, "-" for a null pointer, \t \n \r \\ \xHH as in C:
  *   create ID | create2 CLUSTER NAME FLAGS | read PATH | set OPTION VALUE | get OPTION [LENGTH] | argv ARG...
- *   remainder ARG... | env VARIABLE | setenv NAME VALUE | unsetenv NAME | shutdown
+ *   remainder ARG... (the word itself is the first argument) | bare ARG... (without it) | env VARIABLE | setenv NAME VALUE | unsetenv NAME | shutdown
  *   write PATH TEXT (a file, for read)
  */
 #define _GNU_SOURCE
@@ -89,13 +89,14 @@ int main(void)
 			say(result);
 		} else if (!strcmp(field[0], "argv")) {
 			say(rados_conf_parse_argv(cluster, count, (const char **)field));
-		} else if (!strcmp(field[0], "remainder")) {
+		} else if (!strcmp(field[0], "remainder") || !strcmp(field[0], "bare")) {
 			const char *left[MAX_FIELDS + 1];
+			int first = !strcmp(field[0], "bare");
 
 			for (int i = 0; i <= MAX_FIELDS; i++)
 				left[i] = "untouched";
-			int result = rados_conf_parse_argv_remainder(cluster, count, (const char **)field, left);
-			for (int i = 0; i < count; i++)
+			int result = rados_conf_parse_argv_remainder(cluster, count - first, (const char **)field + first, left);
+			for (int i = 0; i < count - first; i++)
 				printf("[%s] ", left[i] ? left[i] : "(null)");
 			say(result);
 		} else if (!strcmp(field[0], "env")) {

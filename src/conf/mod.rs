@@ -189,7 +189,8 @@ impl Config {
     }
 
     /// rados_conf_parse_argv and its `_remainder`: gives the indices of the arguments that are no options. EINVAL: a bad or
-    /// missing value. ENOSYS: connected already. The first argument is one like the others: callers keep the program's name out.
+    /// missing value. ENOSYS: connected already. The first argument is one like the
+    /// others: callers keep the program's name out where there is one.
     pub fn parse_args(&mut self, args: &[&str]) -> Result<Vec<usize>, Errno> {
         if self.connected {
             return Err(Errno::ENOSYS);

@@ -89,6 +89,12 @@ fn play(config: &mut Option<Config>, world: &'static Fake, line: &str) -> String
             (Err(errno), _) => errno.to_string(),
         },
         "argv" => say(conf!().parse_args(&texts[1..]).map(|_| ())),
+        "bare" => {
+            let left = conf!().parse_args(&texts[1..]).unwrap();
+            let mut words: Vec<String> = left.iter().map(|&at| format!("[{}]", texts[at + 1])).collect();
+            words.resize(texts.len() - 1, "[(null)]".to_string());
+            words.join(" ") + " 0"
+        }
         "remainder" => match conf!().parse_args(&texts[1..]) {
             Ok(left) => {
                 let mut words: Vec<String> = vec![format!("[{}]", texts[0])];

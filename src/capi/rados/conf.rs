@@ -7,15 +7,15 @@ use crate::client::Cluster;
 use crate::errno::Errno;
 use std::ffi::{c_char, c_int};
 
-/// The arguments after the program's name. EINVAL for a negative count and for what is not UTF-8.
+/// The arguments from the one at `first` on. EINVAL for a negative count and for what is not UTF-8.
 ///
 /// # Safety
 /// As for [`arg::strings`].
-unsafe fn words<'a>(argc: c_int, argv: *const *const c_char) -> Result<Vec<&'a str>, Errno> {
+unsafe fn words<'a>(argc: c_int, argv: *const *const c_char, first: usize) -> Result<Vec<&'a str>, Errno> {
     let count = usize::try_from(argc).map_err(|_| Errno::EINVAL)?;
     // SAFETY: the caller's promise.
     let all = unsafe { arg::strings(argv, count)? };
-    all.into_iter().skip(1).map(|word| std::str::from_utf8(word).map_err(|_| Errno::EINVAL)).collect()
+    all.into_iter().skip(first).map(|word| std::str::from_utf8(word).map_err(|_| Errno::EINVAL)).collect()
 }
 
 fn parse(cluster: &Cluster, words: &[&str]) -> Result<Vec<usize>, Errno> {
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn rados_conf_parse_argv(
 ) -> c_int {
     entry!("rados_conf_parse_argv", {
         // SAFETY: the contract that the header gives these arguments.
-        let (cluster, words) = unsafe { (cluster_of(cluster)?, words(argc, argv.cast_const())?) };
+        let (cluster, words) = unsafe { (cluster_of(cluster)?, words(argc, argv.cast_const(), 1)?) };
         parse(cluster, &words).map(drop)
     })
 }
@@ -56,14 +56,13 @@ pub unsafe extern "C" fn rados_conf_parse_argv_remainder(
         let (cluster, words, argv) = unsafe {
             (
                 cluster_of(cluster)?,
-                words(argc, argv.cast_const())?,
+                words(argc, argv.cast_const(), 0)?,
                 arg::slice(argv.cast_const(), argc as usize)?,
             )
         };
-        // The program's name stays in front; what is left over is null.
+        // Unlike above, the first word is one like the others (seen with Ceph's library); what is left over is null.
         let left = parse(cluster, &words)?;
-        let mut rest: Vec<*const c_char> = argv.first().copied().into_iter().collect();
-        rest.extend(left.iter().filter_map(|&at| argv.get(at + 1)));
+        let mut rest: Vec<*const c_char> = left.iter().filter_map(|&at| argv.get(at).copied()).collect();
         rest.resize(argv.len(), std::ptr::null());
         // SAFETY: the contract that the header gives these arguments.
         unsafe { arg::out_slice(remargv, &rest) }
