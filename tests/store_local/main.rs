@@ -1,5 +1,6 @@
 //! The local store: against the model, over several processes, killed, damaged, full.
 
+mod admin;
 mod child;
 mod damage;
 mod folder;
@@ -8,3 +9,4 @@ mod r#gen;
 mod kill;
 mod model;
 mod processes;
+mod speed;

@@ -55,6 +55,8 @@ pub(super) struct Events {
     /// The folder of sockets, held open: its path may be longer than a socket's name can be.
     sockets: std::fs::File,
     handlers: Mutex<HashMap<u64, (Arc<dyn WatchHandler>, Instant)>>,
+    /// Watches that ended with their object.
+    lost: Mutex<BTreeSet<u64>>,
     pending: Mutex<HashMap<u64, Pending>>,
     next_cookie: AtomicU64,
     next_notify: AtomicU64,
@@ -72,6 +74,7 @@ impl Events {
             socket,
             sockets,
             handlers: Mutex::new(HashMap::new()),
+            lost: Mutex::new(BTreeSet::new()),
             pending: Mutex::new(HashMap::new()),
             next_cookie: AtomicU64::new(1),
             next_notify: AtomicU64::new(1),
@@ -206,6 +209,7 @@ impl Events {
                         let error = if errno == Errno::ESHUTDOWN.0 {
                             StoreError::Blocklisted
                         } else {
+                            self.lost.lock().insert(cookie);
                             StoreError::Op(Errno(errno))
                         };
                         self.push(Dispatch::Error { handler, cookie: WatchCookie(cookie), error });
@@ -341,6 +345,7 @@ impl Shared {
         cookie: WatchCookie,
     ) -> crate::store::BoxFuture<StoreResult<()>> {
         let known = self.events.handlers.lock().remove(&cookie.0).is_some();
+        let lost = self.events.lost.lock().remove(&cookie.0);
         let ended = self.transact(true, move |tx| {
             let sql = "DELETE FROM watch WHERE gid = ?1 AND cookie = ?2";
             tx.execute(sql, params![tx.shared.gid as i64, cookie.0 as i64])?;
@@ -348,7 +353,12 @@ impl Shared {
         });
         Box::pin(async move {
             ended.await?;
-            if known { Ok(()) } else { Err(StoreError::Op(Errno::ENOTCONN)) }
+            match (known, lost) {
+                (true, _) => Ok(()),
+                // Its object is gone.
+                (false, true) => Err(StoreError::Op(Errno::ENOENT)),
+                (false, false) => Err(StoreError::Op(Errno::ENOTCONN)),
+            }
         })
     }
 

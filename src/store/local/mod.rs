@@ -6,6 +6,7 @@
 mod admin;
 mod apply;
 mod clients;
+mod command;
 mod events;
 mod files;
 mod folder;

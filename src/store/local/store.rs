@@ -72,6 +72,22 @@ impl Shared {
             self.queue.read_done(&target);
         }
     }
+
+    /// The file system's usage, and how many objects there are.
+    pub(super) fn stat(self: &Arc<Shared>) -> BoxFuture<StoreResult<ClusterStat>> {
+        let folder = self.folder.clone();
+        self.query(move |db| {
+            let stat = rustix::fs::statvfs(&folder)
+                .map_err(|error| super::io_error(&folder, "ask the size of", &error.into()))?;
+            let kib = |blocks: u64| blocks.saturating_mul(stat.f_frsize) / 1024;
+            Ok(ClusterStat {
+                total_kib: kib(stat.f_blocks),
+                used_kib: kib(stat.f_blocks.saturating_sub(stat.f_bfree)),
+                available_kib: kib(stat.f_bavail),
+                objects: admin::object_count(db)?,
+            })
+        })
+    }
 }
 
 impl Store for LocalStore {
@@ -224,18 +240,7 @@ impl Store for LocalStore {
     }
 
     fn cluster_stat(&self) -> BoxFuture<StoreResult<ClusterStat>> {
-        let folder = self.shared.folder.clone();
-        self.shared.query(move |db| {
-            let stat = rustix::fs::statvfs(&folder)
-                .map_err(|error| super::io_error(&folder, "ask the size of", &error.into()))?;
-            let kib = |blocks: u64| blocks.saturating_mul(stat.f_frsize) / 1024;
-            Ok(ClusterStat {
-                total_kib: kib(stat.f_blocks),
-                used_kib: kib(stat.f_blocks.saturating_sub(stat.f_bfree)),
-                available_kib: kib(stat.f_bavail),
-                objects: admin::object_count(db)?,
-            })
-        })
+        self.shared.stat()
     }
 
     fn fsid(&self) -> String {
@@ -257,12 +262,11 @@ impl Store for LocalStore {
 
     fn command(
         &self,
-        _target: CommandTarget,
-        _cmd: Vec<String>,
+        target: CommandTarget,
+        cmd: Vec<String>,
         _input: Bytes,
     ) -> BoxFuture<StoreResult<CommandReply>> {
-        let status = "command not known".to_owned();
-        ready(Ok(CommandReply { result: Errno::EINVAL.negated(), output: Bytes::new(), status }))
+        Box::pin(self.shared.clone().command(target, cmd))
     }
 
     fn wait_for_latest_map(&self) -> BoxFuture<StoreResult<()>> {

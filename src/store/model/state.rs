@@ -1,6 +1,6 @@
 //! The model store's state: pools with their objects, watches, fenced addresses.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::object::{self, Object, View};
@@ -27,6 +27,8 @@ pub(super) struct State {
     pub next_pool: i64,
     next_gid: u64,
     pub watches: Vec<Watch>,
+    /// (gid, cookie) of watches that ended with their object.
+    pub lost: BTreeSet<(u64, u64)>,
     pub next_cookie: u64,
     pub notifies: HashMap<u64, Pending>,
     pub next_notify: u64,
@@ -41,6 +43,7 @@ impl State {
             next_pool: 1,
             next_gid: 4100,
             watches: Vec::new(),
+            lost: BTreeSet::new(),
             next_cookie: 1,
             notifies: HashMap::new(),
             next_notify: 1,

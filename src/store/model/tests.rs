@@ -245,4 +245,5 @@ async fn watchers_answer_time_out_and_learn_of_removal() {
     run(&b, "o", vec![Op::Remove]).await;
     assert_eq!(*second.seen.lock(), vec!["b\"ping\"".to_owned(), "ENOTCONN".to_owned()]);
     assert_eq!(b.watch_check(other).await, Err(StoreError::Op(Errno::ENOTCONN)));
+    assert_eq!(b.unwatch(other).await, Err(StoreError::Op(Errno::ENOENT)));
 }

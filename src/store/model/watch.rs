@@ -87,7 +87,11 @@ impl State {
 
     pub fn unwatch(&mut self, gid: u64, cookie: WatchCookie) -> StoreResult<()> {
         let ended = self.drop_watches(|watch| watch.gid == gid && watch.cookie == cookie);
-        if ended.is_empty() { Err(StoreError::Op(Errno::ENOTCONN)) } else { Ok(()) }
+        match (ended.is_empty(), self.lost.remove(&(gid, cookie.0))) {
+            (false, _) => Ok(()),
+            (true, true) => Err(StoreError::Op(Errno::ENOENT)),
+            (true, false) => Err(StoreError::Op(Errno::ENOTCONN)),
+        }
     }
 
     pub fn watch_check(&self, gid: u64, cookie: WatchCookie) -> StoreResult<u64> {
@@ -109,7 +113,9 @@ impl State {
     }
 
     pub fn drop_watches_of(&mut self, target: &Target) -> Vec<Watch> {
-        self.drop_watches(|watch| watch.target == *target)
+        let ended = self.drop_watches(|watch| watch.target == *target);
+        self.lost.extend(ended.iter().map(|watch| (watch.gid, watch.cookie.0)));
+        ended
     }
 
     pub fn drop_client(&mut self, gid: u64) {
