@@ -36,11 +36,12 @@ impl Image {
         finish(made, copied, &to).await
     }
 
-    /// Copies what is looked at into an open image of at least its size (it is made larger if need be).
+    /// Copies what is looked at into an open image: EINVAL if that is smaller.
     pub async fn copy_to(self: &Arc<Self>, to: &Arc<Image>, progress: Progress<'_>) -> ImageResult<()> {
         let size = self.size().await?;
-        if to.size().await? < size {
-            to.resize(size, false, no_progress()).await?;
+        let room = to.size().await?;
+        if room < size {
+            return refuse(Errno::EINVAL, format!("{size} bytes do not fit into an image of {room}"));
         }
         self.copy_metadata(to).await?;
         self.flush_for_copy().await?;
@@ -156,10 +157,8 @@ impl Image {
         };
         default(options::FEATURES, header.features)?;
         default(options::ORDER, u64::from(header.properties.order))?;
-        if !to.options.is_set(options::ORDER)? && header.features & super::features::STRIPINGV2 != 0 {
-            default(options::STRIPE_UNIT, header.properties.stripe_unit)?;
-            default(options::STRIPE_COUNT, header.properties.stripe_count)?;
-        }
+        default(options::STRIPE_UNIT, header.properties.stripe_unit)?;
+        default(options::STRIPE_COUNT, header.properties.stripe_count)?;
         let params = CreateParams::from_options(to.pool, to.conf, &options).await?;
         create(to.pool, to.name, size, &params, self.env.as_ref()).await?;
         let which = Which::Name(to.name);
