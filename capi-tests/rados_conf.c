@@ -3,11 +3,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static char dir[] = "/tmp/capi-conf.XXXXXX";
+static char dir[256]; /* of the runner's own, if TMPDIR says where */
 
 static const char *put(const char *file, const char *text)
 {
-	static char path[300];
+	static char path[600];
 	snprintf(path, sizeof path, "%s/%s", dir, file);
 	FILE *f = fopen(path, "w");
 	MUST(f ? 0 : -errno);
@@ -219,7 +219,7 @@ static void file(void)
 	}
 	SECTION("where it is looked for");
 	c = fresh(NULL);
-	char missing[300];
+	char missing[600];
 	snprintf(missing, sizeof missing, "%s/nosuch.conf", dir);
 	R(rados_conf_read_file(c, missing));
 	R(rados_conf_read_file(c, ""));
@@ -377,11 +377,11 @@ static void cleanup(void)
 {
 	static const char *const files[] = { "a.conf", "b.conf", "bad.conf", "env.conf", "ceph.conf", ".ceph/ceph.conf", "other.conf", "nomon.conf", "meta.conf" };
 	for (size_t i = 0; i < COUNT(files); i++) {
-		char path[300];
+		char path[600];
 		snprintf(path, sizeof path, "%s/%s", dir, files[i]);
 		unlink(path);
 	}
-	char sub[300];
+	char sub[600];
 	snprintf(sub, sizeof sub, "%s/.ceph", dir);
 	rmdir(sub);
 	rmdir(dir);
@@ -392,6 +392,7 @@ int main(int argc, char **argv)
 	t_start(argc, argv);
 	if (argc > 4 && !strcmp(argv[3], "env"))
 		return child(argv);
+	snprintf(dir, sizeof dir, "%s/conf.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	MUST(mkdtemp(dir) ? 0 : -errno);
 	creating();
 	setting();
