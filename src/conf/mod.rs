@@ -126,7 +126,7 @@ impl Config {
 
     /// rados_conf_set. ENOENT: no such option. EINVAL (ERANGE for debug levels): a bad value. EPERM: fixed since the connect.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), Errno> {
-        let opt = options::find(&options::fold(key)).ok_or(Errno::ENOENT)?;
+        let opt = named(key)?;
         let parsed = opt.parse(value)?;
         if self.connected && !opt.runtime && self.raw(opt) != parsed {
             return Err(Errno::EPERM);
@@ -137,7 +137,7 @@ impl Config {
 
     /// rados_conf_get: the value's normal form, metavariables expanded. ENOENT: no such option.
     pub fn get(&self, key: &str) -> Result<String, Errno> {
-        let opt = options::find(&options::fold(key)).ok_or(Errno::ENOENT)?;
+        let opt = named(key)?;
         Ok(self.expanded(opt, &[]))
     }
 
@@ -332,6 +332,14 @@ impl meta::Lookup for Config {
         };
         Some(Found::Text(text))
     }
+}
+
+/// The option that a program names. EINVAL: it names none at all. ENOENT: there is none of that name.
+fn named(key: &str) -> Result<&'static options::Opt, Errno> {
+    if key.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    options::find(&options::fold(key)).ok_or(Errno::ENOENT)
 }
 
 /// Whether an option can have a value, wherever it is kept. ENOENT: no such option. EINVAL: not that value.
