@@ -282,7 +282,7 @@ impl Disk {
     /// A write that needs no waiting at all is done here and now; `None`: nothing was done, call `write`.
     pub fn try_write(&self, offset: u64, data: &[&[u8]]) -> Option<DiskResult<()>> {
         let length = buffer::Pieces::total(data);
-        if length == 0 || offset % BLOCK_BYTES != 0 || length % BLOCK_BYTES != 0 {
+        if length == 0 || !offset.is_multiple_of(BLOCK_BYTES) || !length.is_multiple_of(BLOCK_BYTES) {
             return None;
         }
         self.writer().ok()?.try_put(offset / BLOCK_BYTES, length / BLOCK_BYTES, data)

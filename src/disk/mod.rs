@@ -28,6 +28,8 @@ mod shared;
 mod sim;
 mod sink;
 mod snaps;
+#[cfg(test)]
+mod speed_tests;
 pub mod state;
 mod takeover;
 #[cfg(test)]

@@ -151,7 +151,7 @@ pub(super) async fn write_same(
     pattern: &[u8],
 ) -> DiskResult<()> {
     in_range(offset, length, writer.size_bytes())?;
-    if pattern.is_empty() || length % pattern.len() as u64 != 0 {
+    if pattern.is_empty() || !length.is_multiple_of(pattern.len() as u64) {
         let detail = format!("write-same of {length} bytes with a pattern of {}", pattern.len());
         return Err(DiskError::Invalid { detail });
     }
@@ -214,7 +214,7 @@ pub(super) async fn resize(writer: &Arc<Writer>, size_bytes: u64) -> DiskResult<
     let _admin = writer.admin.lock().await;
     let old = writer.size_bytes();
     let _guard = writer.locks.lock(old.min(size_bytes) / BLOCK_BYTES, u64::MAX).await;
-    if size_bytes > old && old % BLOCK_BYTES != 0 {
+    if size_bytes > old && !old.is_multiple_of(BLOCK_BYTES) {
         // The rest of the last block may hold what an earlier, larger image had there.
         zero_in_block(writer, old, old.next_multiple_of(BLOCK_BYTES)).await?;
     }

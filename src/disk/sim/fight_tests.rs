@@ -67,7 +67,7 @@ async fn fighter(
             // The writer that has lost may have deleted nothing that we need, so all else is a fault.
             Err(error) => panic!("{error}"),
         };
-        let outcome = match check(&disk, &[region.clone()]).await {
+        let outcome = match check(&disk, std::slice::from_ref(&region)).await {
             Ok(()) => work(sim.clone(), disk.clone(), region.clone(), ticks.clone(), 1 + sim.below(20)).await,
             error => error,
         };

@@ -138,9 +138,7 @@ pub(super) async fn check(disk: &Disk, regions: &[Arc<Mutex<Region>>]) -> DiskRe
             let blocks: Vec<_> = (0..found.len() / 4096)
                 .map(|b| {
                     let range = b * 4096..(b + 1) * 4096;
-                    (0..states.len())
-                        .filter(|&n| states[n][range.clone()] == found[range.clone()])
-                        .next_back()
+                    (0..states.len()).rfind(|&n| states[n][range.clone()] == found[range.clone()])
                 })
                 .collect();
             panic!(

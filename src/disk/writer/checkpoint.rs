@@ -11,6 +11,9 @@ use crate::disk::{
     DiskError, DiskResult, Frozen, Lsn, Pressure, Replay, RootBlob, SnapInfo, SnapshotPin, SnapshotRoot,
 };
 
+/// A snapshot that is to be made exactly at this LSN, and who waits for it.
+pub(super) type WantedSnapshot = (Lsn, SnapInfo, oneshot::Sender<DiskResult<SnapInfo>>);
+
 /// What the state keeps about checkpoints.
 #[derive(Default)]
 pub(super) struct Checkpoints {
@@ -23,8 +26,7 @@ pub(super) struct Checkpoints {
     /// The last one failed when this LSN was applied; not tried again by itself before more was.
     failed_at: Option<Lsn>,
     waiters: BTreeMap<Lsn, Vec<oneshot::Sender<DiskResult<()>>>>,
-    /// A snapshot that is to be made exactly at this LSN.
-    snapshot: Option<(Lsn, SnapInfo, oneshot::Sender<DiskResult<SnapInfo>>)>,
+    snapshot: Option<WantedSnapshot>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +108,7 @@ impl Writer {
     async fn commit(
         self: &Arc<Self>,
         frozen: DiskResult<Frozen>,
-        snapshot: Option<(Lsn, SnapInfo, oneshot::Sender<DiskResult<SnapInfo>>)>,
+        snapshot: Option<WantedSnapshot>,
         bytes: u64,
     ) {
         let (snapshot, waiter) = match snapshot {
