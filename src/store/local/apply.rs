@@ -355,10 +355,11 @@ impl<'a> Apply<'a> {
     /// Gives up a data file of which nothing is left: an object that is emptied and filled anew gets a new one.
     fn drop_unused_tail(&mut self) -> StoreResult<()> {
         let Some(tail) = self.row.as_ref().and_then(|row| row.tail_file) else { return Ok(()) };
-        if self.freed.iter().any(|(file, _, _)| *file == tail) && !self.is_named(tail)? {
-            if let Some(row) = &mut self.row {
-                (row.tail_file, row.tail_end) = (None, 0);
-            }
+        if self.freed.iter().any(|(file, _, _)| *file == tail)
+            && !self.is_named(tail)?
+            && let Some(row) = &mut self.row
+        {
+            (row.tail_file, row.tail_end) = (None, 0);
         }
         Ok(())
     }

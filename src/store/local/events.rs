@@ -54,7 +54,7 @@ pub(super) struct Events {
     socket: UnixDatagram,
     /// The folder of sockets, held open: its path may be longer than a socket's name can be.
     sockets: std::fs::File,
-    handlers: Mutex<HashMap<u64, (Arc<dyn WatchHandler>, Instant)>>,
+    handlers: Mutex<HashMap<u64, Arc<dyn WatchHandler>>>,
     /// Watches that ended with their object.
     lost: Mutex<BTreeSet<u64>>,
     pending: Mutex<HashMap<u64, Pending>>,
@@ -190,7 +190,7 @@ impl Events {
             let (cookie, notify_id, sender) = (cookie as u64, notify_id as u64, sender as u64);
             match kind {
                 EVENT_NOTIFY => {
-                    let handler = self.handlers.lock().get(&cookie).map(|(handler, _)| handler.clone());
+                    let handler = self.handlers.lock().get(&cookie).cloned();
                     if let Some(handler) = handler {
                         let cookie = WatchCookie(cookie);
                         let payload = payload.into();
@@ -204,7 +204,7 @@ impl Events {
                     }
                 }
                 EVENT_LOST => {
-                    if let Some((handler, _)) = self.handlers.lock().remove(&cookie) {
+                    if let Some(handler) = self.handlers.lock().remove(&cookie) {
                         let errno = payload.try_into().map_or(Errno::ENOTCONN.0, i32::from_le_bytes);
                         let error = if errno == Errno::ESHUTDOWN.0 {
                             StoreError::Blocklisted
@@ -322,7 +322,7 @@ impl Shared {
         let cookie = self.events.next_cookie.fetch_add(1, Ordering::Relaxed);
         let timeout_s = if timeout_s == 0 { DEFAULT_WATCH_TIMEOUT_S } else { timeout_s };
         // Before the commit that makes others see the watch.
-        self.events.handlers.lock().insert(cookie, (handler, Instant::now()));
+        self.events.handlers.lock().insert(cookie, handler);
         let watched = self.transact(false, move |tx| {
             let object = find(tx, &target)?;
             let gid = tx.shared.gid as i64;
