@@ -83,6 +83,9 @@ pub struct DiskOptions {
     pub gc: bool,
     /// GC starts when live data is less than this share of all segments, in percent.
     pub gc_utilisation_percent: u8,
+    /// Copies that one Gc record has at most, if a segment holds so much: bounds the memory of GC, and is the
+    /// surplus below which it does not begin.
+    pub gc_record_bytes: u32,
 }
 
 impl Default for DiskOptions {
@@ -94,6 +97,7 @@ impl Default for DiskOptions {
             segments_in_flight: 4,
             gc: true,
             gc_utilisation_percent: 70,
+            gc_record_bytes: 8 << 20,
         }
     }
 }

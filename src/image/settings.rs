@@ -143,6 +143,7 @@ impl Settings {
                 defaults.gc_utilisation_percent,
                 |text| text.parse().ok().filter(|n| (1..=100).contains(n)),
             ),
+            gc_record_bytes: defaults.gc_record_bytes,
         };
         let granularity = layers.size("rbd_discard_granularity_bytes", 65536);
         Settings {

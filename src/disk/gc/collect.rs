@@ -21,6 +21,22 @@ pub(crate) struct LiveRun {
     pub slots: Bytes,
 }
 
+impl LiveRun {
+    /// The run in pieces of at most so many blocks.
+    pub fn pieces(self, most: u32) -> impl Iterator<Item = LiveRun> {
+        (0..self.blocks).step_by(most.max(1) as usize).map(move |first| {
+            let blocks = (self.blocks - first).min(most);
+            let at = first as usize * SLOT_BYTES as usize;
+            LiveRun {
+                lba: Lba(self.lba.0 + u64::from(first)),
+                blocks,
+                from: self.from.nth(first),
+                slots: self.slots.slice(at..at + blocks as usize * SLOT_BYTES as usize),
+            }
+        })
+    }
+}
+
 /// What a segment's records say about a run of its slots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Written {

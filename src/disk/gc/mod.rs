@@ -33,8 +33,6 @@ use victims::{Candidate, Limits, Space, utilisation};
 /// best some time ago is not best any more.
 const MIN_VICTIMS: usize = 4;
 const VICTIM_SHARE: usize = 64;
-/// Copies of a record at most, whatever the segment size: bounds the memory of GC.
-const MAX_RECORD_BYTES: u64 = 8 << 20;
 /// After a scan without victims this share of the log must be new before the next.
 const RESCAN_SHARE: u64 = 16;
 
@@ -248,18 +246,18 @@ impl Gc {
     fn record_bytes(&self) -> u64 {
         // Headers of segment and record, and an index entry for each slot at the most.
         let slots = (u64::from(self.shared.format.segment_bytes) - 128) / (SLOT_BYTES + 32);
-        (slots * SLOT_BYTES).min(MAX_RECORD_BYTES / SLOT_BYTES * SLOT_BYTES)
+        let most = u64::from(self.shared.options.gc_record_bytes) / SLOT_BYTES;
+        slots.min(most).max(1) * SLOT_BYTES
     }
 
-    /// Batches that fit a record each. A victim can hold more than was known when it was chosen only by rounding,
-    /// so there is one as a rule.
+    /// Batches that fit a record each.
     fn split(&self, runs: Vec<LiveRun>) -> Vec<GcBatch> {
         let limit = self.record_bytes();
         let mut batches = Vec::new();
         let mut part: Vec<LiveRun> = Vec::new();
         let mut bytes = 0;
-        for run in runs {
-            if bytes + run.slots.len() as u64 > limit && !part.is_empty() {
+        for run in runs.into_iter().flat_map(|run| run.pieces((limit / SLOT_BYTES) as u32)) {
+            if bytes + run.slots.len() as u64 > limit {
                 batches.push(GcBatch::new(std::mem::take(&mut part)));
                 bytes = 0;
             }

@@ -45,6 +45,7 @@ pub(super) fn options(write_back: bool) -> DiskOptions {
             ..CacheOptions::default()
         },
         checkpoint_log_bytes: 1 << 20,
+        gc_record_bytes: 64 << 10,
         ..DiskOptions::default()
     }
 }

@@ -30,6 +30,11 @@ impl DiskState {
         Ok(!self.pages.lock().dropped.is_empty())
     }
 
+    /// Whether there is anything to `reap`.
+    pub fn has_dropped(&self) -> bool {
+        !self.pages.lock().dropped.is_empty()
+    }
+
     /// The share of one record.
     pub(super) async fn reap_some(&self) -> Result<(), DiskError> {
         let mut more = self.reap(REAP_PER_RECORD).await?;

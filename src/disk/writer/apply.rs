@@ -9,9 +9,14 @@ use crate::disk::buffer::Record;
 use crate::disk::log::RecordKind;
 use crate::disk::{DiskResult, Lsn};
 
+/// Pages looked at before there is another look at the queue.
+const REAP_PAGES: usize = 8;
+
 enum Work {
     Apply(Arc<Record>),
     Freeze(Due),
+    /// Nothing else is to be done: count what discards have cut off.
+    Reap,
 }
 
 impl Writer {
@@ -44,6 +49,19 @@ impl Writer {
                 Work::Apply(record) => record,
                 Work::Freeze(due) => {
                     self.freeze(due);
+                    continue;
+                }
+                Work::Reap => {
+                    match self.head.state.reap(REAP_PAGES).await {
+                        Ok(true) => {}
+                        Ok(false) => self.start_deleting(),
+                        Err(error) => {
+                            let mut state = self.state.lock();
+                            state.applying = false;
+                            self.fail(&mut state, error);
+                            return;
+                        }
+                    }
                     continue;
                 }
             };
@@ -102,7 +120,10 @@ impl Writer {
             return None;
         }
         // The oldest record, if it is durable: all before it are applied, so there is no gap.
-        let queued = state.queue.front().filter(|queued| queued.stage == Stage::Durable)?;
+        let Some(queued) = state.queue.front().filter(|queued| queued.stage == Stage::Durable) else {
+            let reap = !state.draining && self.head.state.has_dropped();
+            return reap.then_some(Work::Reap);
+        };
         if matches!(queued.record.kind, RecordKind::Rollback { .. }) && state.checkpoint.running {
             return None;
         }
