@@ -52,6 +52,19 @@ pub fn create<T: Handle>(value: T) -> *mut c_void {
     into_raw(share(value))
 }
 
+/// Makes a new handle of a value and writes it where C wants it. EINVAL, and no handle, if that is nowhere.
+///
+/// # Safety
+/// `at` is null or writable.
+pub unsafe fn give<T: Handle>(at: *mut *mut c_void, value: T) -> Result<(), Errno> {
+    if at.is_null() || !at.is_aligned() {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: not null, aligned, writable by the caller's promise.
+    unsafe { at.write(create(value)) };
+    Ok(())
+}
+
 fn check<T: Handle>(raw: *mut c_void) -> Result<*const Tagged<T>, Errno> {
     if raw.is_null() || !raw.cast::<Tagged<T>>().is_aligned() {
         return Err(Errno::EINVAL);
@@ -155,6 +168,7 @@ mod tests {
             assert_eq!(borrow::<One>(std::ptr::null_mut()).err(), Some(Errno::EINVAL));
             assert_eq!(shared::<One>(raw).err(), Some(Errno::EINVAL));
             assert!(release::<Two>(raw).is_ok());
+            assert_eq!(give(std::ptr::null_mut(), Two), Err(Errno::EINVAL));
         }
     }
 }

@@ -21,3 +21,6 @@ pub use ops::{OpList, Sink, Sinks};
 pub use session::Session;
 pub use watch::{Notification, Watcher};
 pub use writes::Writes;
+
+#[cfg(test)]
+mod tests;

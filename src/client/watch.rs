@@ -39,7 +39,7 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    fn finisher(&self) -> StoreResult<Arc<Finisher>> {
+    pub(super) fn finisher(&self) -> StoreResult<Arc<Finisher>> {
         let mut finisher = self.finisher.lock();
         if let Some(started) = finisher.as_ref() {
             return Ok(started.clone());

@@ -39,7 +39,7 @@ pub unsafe extern "C" fn rados_create(cluster: *mut rados_t, id: *const c_char) 
         let id = unsafe { arg::opt_text(id)? };
         let made = ClusterHandle::new(Config::new(id.unwrap_or("admin"), &Process));
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(cluster, handle::create(made)) }
+        unsafe { handle::give(cluster, made) }
     })
 }
 
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn rados_create2(
         let config = Config::named(cluster.unwrap_or(""), name, &Process)?;
         let made = ClusterHandle::new(config);
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(pcluster, handle::create(made)) }
+        unsafe { handle::give(pcluster, made) }
     })
 }
 
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn rados_create_with_context(cluster: *mut rados_t, cct: r
         let context = unsafe { handle::shared::<ContextHandle>(cct)? };
         let made = ClusterHandle::with(context);
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(cluster, handle::create(made)) }
+        unsafe { handle::give(cluster, made) }
     })
 }
 

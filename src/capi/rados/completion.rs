@@ -13,9 +13,9 @@ pub unsafe extern "C" fn rados_aio_create_completion(
     pc: *mut rados_completion_t,
 ) -> c_int {
     entry!("rados_aio_create_completion", {
-        let made = handle::create(CompletionHandle::new(cb_arg, cb_complete, cb_safe));
+        let made = CompletionHandle::new(cb_arg, cb_complete, cb_safe);
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(pc, made) }
+        unsafe { handle::give(pc, made) }
     })
 }
 
@@ -26,9 +26,9 @@ pub unsafe extern "C" fn rados_aio_create_completion2(
     pc: *mut rados_completion_t,
 ) -> c_int {
     entry!("rados_aio_create_completion2", {
-        let made = handle::create(CompletionHandle::new(cb_arg, cb_complete, None));
+        let made = CompletionHandle::new(cb_arg, cb_complete, None);
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(pc, made) }
+        unsafe { handle::give(pc, made) }
     })
 }
 

@@ -21,7 +21,7 @@ pub unsafe extern "C" fn rados_ioctx_create(
         let (cluster, pool) = unsafe { (handle::shared::<ClusterHandle>(cluster)?, arg::text(pool_name)?) };
         let io = Arc::new(IoCtx::open(cluster.cluster.session()?, pool)?);
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(ioctx, handle::create(IoCtxHandle { io, cluster })) }
+        unsafe { handle::give(ioctx, IoCtxHandle { io, cluster }) }
     })
 }
 
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn rados_ioctx_create2(
         let cluster = unsafe { handle::shared::<ClusterHandle>(cluster)? };
         let io = Arc::new(IoCtx::open_id(cluster.cluster.session()?, PoolId(pool_id))?);
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(ioctx, handle::create(IoCtxHandle { io, cluster })) }
+        unsafe { handle::give(ioctx, IoCtxHandle { io, cluster }) }
     })
 }
 

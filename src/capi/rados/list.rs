@@ -98,9 +98,9 @@ pub unsafe extern "C" fn rados_nobjects_list_open(io: rados_ioctx_t, ctx: *mut r
     entry!("rados_nobjects_list_open", {
         // SAFETY: the contract that the header gives these arguments.
         let io = unsafe { ioctx(io)? };
-        let made = handle::create(ListHandle::new(Listing::open(io.clone())));
+        let made = ListHandle::new(Listing::open(io.clone()));
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(ctx, made) }
+        unsafe { handle::give(ctx, made) }
     })
 }
 
@@ -145,9 +145,9 @@ pub unsafe extern "C" fn rados_nobjects_list_get_cursor(
     entry!("rados_nobjects_list_get_cursor", {
         // SAFETY: the contract that the header gives these arguments.
         let list = unsafe { handle::borrow::<ListHandle>(ctx)? };
-        let made = handle::create(CursorHandle(Mutex::new(list.listing.position())));
+        let made = CursorHandle(Mutex::new(list.listing.position()));
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(cursor, made) }
+        unsafe { handle::give(cursor, made) }
     })
 }
 

@@ -62,7 +62,7 @@ pub unsafe extern "C" fn rados_getxattrs(
         let (io, oid) = unsafe { (ioctx(io)?, arg::name(oid)?) };
         let (result, out) = read(io, &oid, Op::GetXattrs)?;
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { arg::out(iter, handle::create(XattrIter::new(&out)))? };
+        unsafe { handle::give(iter, XattrIter::new(&out))? };
         Ok(result)
     })
 }
