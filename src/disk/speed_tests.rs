@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::api_tests::{formatted, open, options};
 use super::testing::Chance;
-use super::*;
 use crate::store::model::ModelCluster;
 
 /// CPU time of this process, in steps of 10 ms.

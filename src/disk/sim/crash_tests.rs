@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::region::{Region, check, work};
+use super::region::{Opener, Region, Snapshots, check, check_snapshots, snapshot, work};
 use super::*;
 use crate::disk::testing::with_seeds;
 use crate::env::Env;
@@ -26,6 +26,7 @@ async fn crashes(sim: Arc<Sim>) {
     let regions: Vec<_> = (0..tasks).map(|n| Region::new(n * blocks, blocks)).collect();
     let ticks = Arc::new(Mutex::new(0));
     let me = sim.group();
+    let snapshots = Snapshots::default();
     for _ in 0..6 {
         let host = sim.group();
         let mut options = options(!sim.one_in(3));
@@ -33,17 +34,25 @@ async fn crashes(sim: Arc<Sim>) {
         options.checkpoint_log_bytes = 256 << sim.below(12);
         let life = {
             let (sim, network, names, host) = (sim.clone(), network.clone(), names.clone(), host.clone());
-            let (regions, ticks) = (regions.clone(), ticks.clone());
+            let (regions, ticks, snapshots) = (regions.clone(), ticks.clone(), snapshots.clone());
             async move {
-                let disk = writer(&network, &host, &names, options).await.unwrap();
+                let disk = writer(&network, &host, &names, options.clone()).await.unwrap();
                 check(&disk, &regions).await.unwrap();
+                let opener = Opener { network, names, options, host: host.clone() };
+                check_snapshots(&sim, &disk, &opener, &snapshots).await;
                 let mut running = Vec::new();
-                for region in regions {
+                for region in regions.clone() {
                     let task = work(sim.clone(), disk.clone(), region, ticks.clone(), 15);
                     let host = host.clone();
                     running.push(async move { host.run(task).await });
                 }
-                for task in running.into_iter().map(Box::pin).map(|task| spawned(&host, task)) {
+                let running: Vec<_> =
+                    running.into_iter().map(Box::pin).map(|task| spawned(&host, task)).collect();
+                for _ in 0..sim.below(3) {
+                    host.sleep(Duration::from_millis(sim.below(50))).await;
+                    snapshot(&disk, &opener, &regions, &snapshots).await.unwrap();
+                }
+                for task in running {
                     task.await.unwrap().unwrap().unwrap();
                 }
                 disk.close().await.unwrap();

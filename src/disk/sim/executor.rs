@@ -160,6 +160,11 @@ impl Group {
         self.sim.state.lock().groups.get(&self.id) == Some(&true)
     }
 
+    /// Tasks of the host that have not ended.
+    pub fn tasks(&self) -> usize {
+        self.sim.state.lock().tasks.values().filter(|(group, _)| *group == self.id).count()
+    }
+
     /// All tasks of the host end where they are.
     pub fn kill(&self) {
         let dead = {

@@ -1,6 +1,7 @@
 //! Tests of the whole disk on one seeded executor: time is virtual, tasks run in an order drawn from the seed, op lists
 //! travel for random times, hosts die at any moment. A failure prints the seed; LOGRBD_SEED replays it.
 
+mod buffer_tests;
 mod crash_tests;
 mod executor;
 mod fault_tests;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::Sim;
 use super::pattern::Work;
-use crate::disk::{Disk, DiskResult};
+use super::{Group, Network, Sim};
+use crate::disk::{Disk, DiskNames, DiskOptions, DiskResult, SnapshotId};
 
 /// A clock that ticks with every request and acknowledgement of all regions.
 pub(super) type Ticks = Arc<Mutex<u64>>;
@@ -58,9 +58,9 @@ impl Region {
 
     /// Numbers of steps after which the region may have been as it was found, ascending. `half`: the step after it
     /// may be half done.
-    fn explain(&self, found: &[u8]) -> Vec<usize> {
+    fn explain(&self, found: &[u8], least: usize) -> Vec<usize> {
         let states = self.states();
-        (self.flushed..states.len())
+        (least..states.len())
             .filter(|&n| {
                 states[n] == found
                     || self
@@ -69,6 +69,67 @@ impl Region {
                         .is_some_and(|step| step.work.may_be_half_done(self.start, &states[n], found))
             })
             .collect()
+    }
+}
+
+/// Opens snapshots from a host.
+pub(super) struct Opener {
+    pub network: Network,
+    pub names: DiskNames,
+    pub options: DiskOptions,
+    pub host: Arc<Group>,
+}
+
+impl Opener {
+    async fn open(&self, id: SnapshotId) -> DiskResult<Arc<Disk>> {
+        let store = self.network.client(&self.host);
+        Disk::open_snapshot(store, self.names.clone(), id, self.options.clone(), self.host.clone()).await
+    }
+}
+
+/// Snapshots that were acknowledged, with what they showed then.
+pub(super) type Snapshots = Arc<Mutex<Vec<(SnapshotId, Vec<u8>)>>>;
+
+/// Makes a snapshot while the regions are written to: it shows each as it was after some request, with all that was
+/// acknowledged before the call and nothing that was made after it had returned.
+pub(super) async fn snapshot(
+    disk: &Disk,
+    opener: &Opener,
+    regions: &[Arc<Mutex<Region>>],
+    snapshots: &Snapshots,
+) -> DiskResult<()> {
+    let acked =
+        |region: &Arc<Mutex<Region>>| region.lock().steps.iter().filter(|step| step.acked > 0).count();
+    let before: Vec<usize> = regions.iter().map(acked).collect();
+    let info = disk.snap_create("snapshot").await?;
+    let after: Vec<usize> = regions.iter().map(|region| region.lock().steps.len()).collect();
+    let view = opener.open(info.id).await?;
+    let mut content = vec![0xee; info.size_bytes as usize];
+    view.read(0, info.size_bytes, &mut content).await?;
+    for ((region, before), after) in regions.iter().zip(before).zip(after) {
+        let region = region.lock();
+        let found = &content[region.start as usize..region.end() as usize];
+        let explained = region.explain(found, before);
+        let fits = explained.iter().any(|&n| (before..=after).contains(&n));
+        assert!(fits, "snapshot shows steps {explained:?} of {before} to {after}");
+    }
+    snapshots.lock().push((info.id, content));
+    Ok(())
+}
+
+/// Snapshots show what they always did. Some are removed.
+pub(super) async fn check_snapshots(sim: &Sim, disk: &Disk, opener: &Opener, snapshots: &Snapshots) {
+    let known = snapshots.lock().clone();
+    for (id, content) in known {
+        let view = opener.open(id).await.unwrap();
+        let mut found = vec![0xee; content.len()];
+        view.read(0, content.len() as u64, &mut found).await.unwrap();
+        assert!(found == content, "snapshot {} has changed", id.0);
+        if sim.one_in(3) {
+            // Gone for the test from here on, whether the host lives to remove it or not.
+            snapshots.lock().retain(|(other, _)| *other != id);
+            disk.snap_remove(id).await.unwrap();
+        }
     }
 }
 
@@ -131,7 +192,7 @@ pub(super) async fn check(disk: &Disk, regions: &[Arc<Mutex<Region>>]) -> DiskRe
     let mut feasible = Vec::new();
     for (region, found) in regions.iter().zip(&found) {
         let region = region.lock();
-        let explained = region.explain(found);
+        let explained = region.explain(found, region.flushed);
         if explained.is_empty() {
             let states = region.states();
             let which: Vec<_> = (0..states.len()).filter(|&n| states[n] == *found).collect();
