@@ -1,8 +1,8 @@
 //! New images: checks by librbd's rules, and the order of steps that survives a crash between any two of them.
 //!
-//! Order: disk and header under a new id (unknown to anybody), the name's id object (from here on the image exists),
-//! the directory. What a crash leaves before the id object is unreachable; after it, whoever creates or removes
-//! the name completes the directory.
+//! Order: a note in the directory, disk and header under a new id, the name's id object (from here on the image exists),
+//! the directory, which drops the note. What a crash leaves before the id object cannot be reached, and a later creation
+//! in the pool clears it away by the note; after it, whoever creates the name completes the directory.
 
 use super::directory::{self, header_object};
 use super::error::{ImageError, ImageResult, refuse};
@@ -19,6 +19,8 @@ use crate::env::Env;
 use crate::errno::Errno;
 use crate::store::{PoolId, StoreError};
 
+/// A creation that has not ended after this long never will.
+const CREATION_MAX_S: u64 = 3600;
 const ORDERS: std::ops::RangeInclusive<u8> = 12..=25;
 
 /// What a new image is to be, all defaults filled in.
@@ -134,14 +136,16 @@ pub async fn create(
     }
     check_size(size, params.order, params.features)?;
     clear_way(pool, name).await?;
-    let id = make_parts(pool, size, params, env).await?;
+    clear_creations(pool, env).await?;
+    let id = make_parts(pool, name, size, params, env).await?;
     match directory::claim(pool, name, &id).await {
         Ok(()) => {}
         Err(error) => {
             // Nobody knows of the new parts: they can go at once.
             let names = DiskNames::new(pool.id, &pool.namespace, &id, params.data_pool);
-            if let Err(second) = Disk::remove(&pool.store, &names).await {
-                tracing::warn!("image id {id}: cleaning up: {second}");
+            match Disk::remove(&pool.store, &names).await {
+                Ok(()) => directory::end_creation(pool, &id).await?,
+                Err(second) => tracing::warn!("image id {id}: cleaning up: {second}"),
             }
             return Err(error);
         }
@@ -182,8 +186,42 @@ async fn clear_way(pool: &Pool, name: &str) -> ImageResult<()> {
     }
 }
 
+/// Removes objects of creations that were cut short long ago.
+async fn clear_creations(pool: &Pool, env: &dyn Env) -> ImageResult<()> {
+    let now_s = env.unix_time_ns() / 1_000_000_000;
+    for (id, name, begun_s) in directory::creations(pool).await? {
+        if begun_s + CREATION_MAX_S > now_s {
+            continue;
+        }
+        if directory::lookup(pool, &name).await?.as_deref() == Some(&id) {
+            directory::enlist(pool, &name, &id).await?;
+            continue;
+        }
+        let data_pool = match header::load(pool, &id).await {
+            Ok(header) => header.properties.data_pool,
+            Err(error) if error.errno() == Errno::ENOENT => None,
+            Err(error) => return Err(error),
+        };
+        let names = DiskNames::new(pool.id, &pool.namespace, &id, data_pool);
+        match Disk::remove(&pool.store, &names).await {
+            Ok(()) => {}
+            Err(error) if Errno::from(&error) == Errno::ENOENT => {}
+            Err(error) => return Err(error.into()),
+        }
+        directory::end_creation(pool, &id).await?;
+        tracing::info!("image id {id} ({name}): what a creation left behind is gone");
+    }
+    Ok(())
+}
+
 /// The disk and a complete header under a new id.
-async fn make_parts(pool: &Pool, size: u64, params: &CreateParams, env: &dyn Env) -> ImageResult<String> {
+async fn make_parts(
+    pool: &Pool,
+    name: &str,
+    size: u64,
+    params: &CreateParams,
+    env: &dyn Env,
+) -> ImageResult<String> {
     let properties = Properties {
         order: params.order,
         stripe_unit: params.stripe_unit,
@@ -194,11 +232,16 @@ async fn make_parts(pool: &Pool, size: u64, params: &CreateParams, env: &dyn Env
     loop {
         let id = directory::new_id(env);
         let names = DiskNames::new(pool.id, &pool.namespace, &id, params.data_pool);
+        directory::begin_creation(pool, name, &id, env.unix_time_ns() / 1_000_000_000).await?;
         let mut format = FormatParams::new(size, directory::new_uuid(env));
         format.segment_bytes = params.segment_bytes;
         match Disk::format(&pool.store, &names, &format).await {
             Ok(()) => {}
-            Err(error) if Errno::from(&error) == Errno::EEXIST => continue,
+            Err(error) if Errno::from(&error) == Errno::EEXIST => {
+                // Somebody else's id.
+                directory::end_creation(pool, &id).await?;
+                continue;
+            }
             Err(error) => return Err(error.into()),
         }
         let ops = header::create_ops(&properties, params.features);

@@ -2,13 +2,14 @@
 //!
 //! `lsvd_id.<name>` is what makes a name exist: it is created exclusively, and an image whose id object is gone is
 //! gone. The directory is the index for lists and for ids; whoever meets an entry that a crash left behind puts it
-//! right. Three kinds of entries of the directory:
+//! right. Kinds of entries of the directory:
 //!
 //! | key | value |
 //! |---|---|
 //! | `name_<name>` | id |
 //! | `id_<id>` | name |
 //! | `removing_<id>` | name: a removal has begun, whoever comes along may finish it |
+//! | `creating_<id>` | begun at (unix seconds, decimal), a space, name: objects of an image that does not exist yet |
 
 use bytes::Bytes;
 
@@ -42,6 +43,10 @@ fn name_key(name: &str) -> String {
 
 fn id_key(id: &str) -> String {
     format!("id_{id}")
+}
+
+fn creating_key(id: &str) -> String {
+    format!("creating_{id}")
 }
 
 fn removing_key(id: &str) -> String {
@@ -139,9 +144,40 @@ pub async fn unclaim(pool: &Pool, name: &str, id: &str) -> ImageResult<()> {
 /// Lists an image. Whatever the name meant before is stale: its id object says that it is `id`'s.
 pub async fn enlist(pool: &Pool, name: &str, id: &str) -> ImageResult<()> {
     let (name_bytes, id_bytes) = (name.to_owned().into_bytes(), id.to_owned().into_bytes());
-    let ops = vec![set(&name_key(name), id_bytes), set(&id_key(id), name_bytes), unset(&[&removing_key(id)])];
+    let ops = vec![
+        set(&name_key(name), id_bytes),
+        set(&id_key(id), name_bytes),
+        unset(&[&removing_key(id), &creating_key(id)]),
+    ];
     pool.run_creating(DIRECTORY, ops).await?;
     Ok(())
+}
+
+/// Notes that objects of a new image are about to be made.
+pub async fn begin_creation(pool: &Pool, name: &str, id: &str, now_s: u64) -> ImageResult<()> {
+    pool.run_creating(DIRECTORY, vec![set(&creating_key(id), format!("{now_s} {name}"))]).await?;
+    Ok(())
+}
+
+/// The note is not needed any more: the objects are gone.
+pub async fn end_creation(pool: &Pool, id: &str) -> ImageResult<()> {
+    pool.run(DIRECTORY, vec![unset(&[&creating_key(id)])]).await?;
+    Ok(())
+}
+
+/// Creations that have begun and not ended, as (id, name, seconds since 1970).
+pub async fn creations(pool: &Pool) -> ImageResult<Vec<(String, String, u64)>> {
+    let entries = pool.omap_list(DIRECTORY, "creating_", "", usize::MAX).await?;
+    let mut found = Vec::new();
+    for (key, note) in &entries {
+        let note = text(note, DIRECTORY)?;
+        if let Some((begun, name)) = note.split_once(' ')
+            && let Ok(begun) = begun.parse()
+        {
+            found.push((text(&key["creating_".len()..], DIRECTORY)?, name.to_owned(), begun));
+        }
+    }
+    Ok(found)
 }
 
 /// Replaces a name in one step. ENOENT if `from` is not `id`'s any more.

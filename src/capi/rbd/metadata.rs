@@ -46,7 +46,7 @@ pub unsafe extern "C" fn rbd_metadata_get(
 ) -> c_int {
     entry!("rbd_metadata_get", on_panic: handles::poison(image), {
             // SAFETY: the contract that the header gives these arguments.
-            let (handle, key) = unsafe { (handles::image(image)?, arg::text(key)?) };
+            let (handle, key, _) = unsafe { (handles::image(image)?, arg::text(key)?, arg::read(val_len)?) };
             let found = handle.wait(handle.image.metadata_get(key))?;
             // SAFETY: the contract that the header gives these arguments.
             unsafe { fill_value(value, val_len, &found) }

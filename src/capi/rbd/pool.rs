@@ -17,7 +17,7 @@ pub unsafe extern "C" fn rbd_pool_metadata_get(
 ) -> c_int {
     entry!("rbd_pool_metadata_get", {
         // SAFETY: the contract that the header gives these arguments.
-        let (place, key) = unsafe { (handles::place(io_ctx)?, arg::text(key)?) };
+        let (place, key, _) = unsafe { (handles::place(io_ctx)?, arg::text(key)?, arg::read(val_len)?) };
         let found = place.wait(pool_meta::metadata_get(&place.pool, key))?;
         // SAFETY: the contract that the header gives these arguments.
         unsafe { fill_value(value, val_len, &found) }

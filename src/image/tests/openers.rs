@@ -1,0 +1,179 @@
+//! Several openers of one image: the lock, notifications, the dead.
+
+use super::*;
+
+#[tokio::test]
+async fn read_only_openers_change_nothing() {
+    let pool = pool_of(ModelCluster::new().client()).await;
+    make(&pool, "a", MIB).await.unwrap();
+    let options = OpenOptions { read_only: true, snapshot: None };
+    let image = open_with(&pool, "a", options).await.unwrap();
+    assert!(image.watchers().await.unwrap().is_empty());
+    assert_eq!(errno(image.write(0, &[b"x"]).await), Errno::EROFS);
+    assert_eq!(errno(image.write(2 * MIB, &[b"x"]).await), Errno::EINVAL);
+    assert_eq!(errno(image.discard(0, 1).await), Errno::EROFS);
+    assert_eq!(errno(image.resize(5, true, no_progress()).await), Errno::EROFS);
+    assert_eq!(errno(image.snap_create("s").await), Errno::EROFS);
+    assert_eq!(errno(image.metadata_set("k", b"v").await), Errno::EROFS);
+    assert_eq!(errno(image.acquire_lock().await), Errno::EINVAL);
+    image.flush().await.unwrap();
+    image.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lock_moves_and_nothing_is_lost() {
+    let cluster = ModelCluster::new();
+    let (one, two) = (pool_of(cluster.client()).await, pool_of(cluster.client()).await);
+    make(&one, "a", 10 * MIB).await.unwrap();
+    let (first, second) = (open(&one, "a").await, open(&two, "a").await);
+    first.write(0, &[b"first"]).await.unwrap();
+    assert_eq!(first.watchers().await.unwrap().len(), 2);
+    second.write(5, &[b"second"]).await.unwrap();
+    assert!(second.is_lock_owner());
+    assert!(!first.is_lock_owner());
+    // The first one's write was flushed when it let go, though nobody had asked for a flush.
+    assert_eq!(read(&second, 0, 11).await, b"firstsecond");
+    first.write(11, &[b"third"]).await.unwrap();
+    assert_eq!(read(&first, 0, 16).await, b"firstsecondthird");
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+    drop_image(&one, "a").await.unwrap();
+}
+
+/// Two openers that take the lock from each other all the time: both get on, and no write is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_writers_make_progress() {
+    let cluster = ModelCluster::new();
+    let (one, two) = (pool_of(cluster.client()).await, pool_of(cluster.client()).await);
+    make(&one, "a", 10 * MIB).await.unwrap();
+    let (first, second) = (open(&one, "a").await, open(&two, "a").await);
+    let work = |image: Arc<Image>, base: u64| async move {
+        for n in 0..40u64 {
+            let stamp = [base as u8 + 1 + n as u8; 512];
+            image.write((base + n) * 512, &[&stamp]).await.unwrap();
+        }
+    };
+    let tasks = [
+        tokio::spawn(work(first.clone(), 0)),
+        tokio::spawn(work(second.clone(), 100)),
+        tokio::spawn(work(first.clone(), 50)),
+    ];
+    for task in tasks {
+        task.await.unwrap();
+    }
+    first.close().await.unwrap();
+    for base in [0u64, 50, 100] {
+        for n in 0..40 {
+            let found = read(&second, (base + n) * 512, 512).await;
+            assert_eq!(found, [base as u8 + 1 + n as u8; 512], "block {}", base + n);
+        }
+    }
+    second.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_was_taken_by_hand_stays() {
+    let cluster = ModelCluster::new();
+    let (one, two) = (pool_of(cluster.client()).await, pool_of(cluster.client()).await);
+    make(&one, "a", MIB).await.unwrap();
+    let (first, second) = (open(&one, "a").await, open(&two, "a").await);
+    assert_eq!(errno(first.lock_owners().await), Errno::ENOENT);
+    first.acquire_lock().await.unwrap();
+    assert_eq!(first.lock_owners().await.unwrap().len(), 1);
+    assert_eq!(errno(second.write(0, &[b"x"]).await), Errno::EROFS);
+    // What needs the lock but does not write, the owner does for others.
+    second.snap_create("s").await.unwrap();
+    assert_eq!(errno(second.snap_create("s").await), Errno::EEXIST);
+    second.resize(2 * MIB, false, no_progress()).await.unwrap();
+    assert_eq!(first.size().await.unwrap(), 2 * MIB);
+    assert_eq!(errno(second.snap_rollback("s", no_progress()).await), Errno::EROFS);
+    second.snap_remove("s", false).await.unwrap();
+    assert!(first.snapshots().await.unwrap().is_empty());
+    assert!(first.is_lock_owner());
+    first.write(0, &[b"mine"]).await.unwrap();
+    first.release_lock().await.unwrap();
+    assert_eq!(errno(first.release_lock().await), Errno::EINVAL);
+    assert_eq!(errno(first.write(0, &[b"x"]).await), Errno::EROFS);
+    second.write(4, &[b"yours"]).await.unwrap();
+    assert_eq!(read(&second, 0, 9).await, b"mineyours");
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+}
+
+/// A client that vanished without a word: fenced, its lock broken, what it had flushed kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_owner_is_fenced() {
+    let cluster = ModelCluster::new();
+    let dead: Arc<ModelStore> = Arc::new(cluster.model_client());
+    let one = pool_of(dead.clone()).await;
+    let two = pool_of(cluster.client()).await;
+    make(&one, "a", MIB).await.unwrap();
+    let first = open(&one, "a").await;
+    first.write(0, &[b"flushed"]).await.unwrap();
+    first.flush().await.unwrap();
+    first.write(100, &[b"not flushed"]).await.unwrap();
+    // Its watch is gone, its lock is not; and it does not know.
+    let cookie = first.watch_cookie().unwrap();
+    dead.unwatch(crate::store::WatchCookie(cookie)).await.unwrap();
+    let second = open(&two, "a").await;
+    second.write(7, &[b" kept"]).await.unwrap();
+    assert_eq!(read(&second, 0, 12).await, b"flushed kept");
+    assert!(first.write(0, &[b"zombie"]).await.is_err() || first.flush().await.is_err());
+    assert_eq!(read(&second, 0, 12).await, b"flushed kept");
+    assert!(first.close().await.is_err(), "its unflushed write is lost, and it is told");
+    second.close().await.unwrap();
+    let second = open(&two, "a").await;
+    assert_eq!(read(&second, 0, 12).await, b"flushed kept");
+    second.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_see_resizes_and_snapshots() {
+    let cluster = ModelCluster::new();
+    let (one, two) = (pool_of(cluster.client()).await, pool_of(cluster.client()).await);
+    make(&one, "a", MIB).await.unwrap();
+    let (writer, reader) = (open(&one, "a").await, open(&two, "a").await);
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = told.clone();
+    let handle = reader.add_update_callback(Arc::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    }));
+    writer.resize(4 * MIB, true, no_progress()).await.unwrap();
+    // The notification was acknowledged before `resize` ended.
+    assert_eq!(told.load(Ordering::SeqCst), 1);
+    assert_eq!(reader.size().await.unwrap(), 4 * MIB);
+    assert_eq!(errno(writer.resize(MIB, false, no_progress()).await), Errno::EINVAL);
+    writer.write(3 * MIB, &[b"new"]).await.unwrap();
+    writer.flush().await.unwrap();
+    assert_eq!(read(&reader, 3 * MIB, 3).await, b"new");
+    writer.snap_create("s").await.unwrap();
+    assert_eq!(reader.snapshot("s").await.unwrap().size_bytes, 4 * MIB);
+    assert!(reader.remove_update_callback(handle));
+    assert!(!reader.remove_update_callback(handle));
+    writer.close().await.unwrap();
+    reader.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn advisory_locks() {
+    let cluster = ModelCluster::new();
+    let (one, two) = (pool_of(cluster.client()).await, pool_of(cluster.client()).await);
+    make(&one, "a", MIB).await.unwrap();
+    let (first, second) = (open(&one, "a").await, open(&two, "a").await);
+    first.advisory_lock(LockType::Exclusive, "ck", "").await.unwrap();
+    assert_eq!(errno(first.advisory_lock(LockType::Exclusive, "ck", "").await), Errno::EEXIST);
+    assert_eq!(errno(second.advisory_lock(LockType::Shared, "ck", "tag").await), Errno::EBUSY);
+    let info = second.lockers().await.unwrap();
+    assert!(info.exclusive);
+    assert_eq!(info.lockers[0].cookie, "ck");
+    assert_eq!(errno(second.break_advisory_lock("bogus", "ck").await), Errno::EINVAL);
+    assert_eq!(errno(second.break_advisory_lock("client.1", "ck").await), Errno::ENOENT);
+    first.advisory_unlock("ck").await.unwrap();
+    assert_eq!(errno(first.advisory_unlock("ck").await), Errno::ENOENT);
+    first.advisory_lock(LockType::Shared, "x", "tag").await.unwrap();
+    second.advisory_lock(LockType::Shared, "x", "tag").await.unwrap();
+    assert_eq!(first.lockers().await.unwrap().lockers.len(), 2);
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+    assert_eq!(errno(drop_image(&one, "a").await), Errno::EBUSY);
+}
