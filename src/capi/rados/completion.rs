@@ -1,8 +1,8 @@
 //! Completions of asynchronous calls.
 
 use super::handles::{CompletionHandle, completion};
+use crate::capi::handle;
 use crate::capi::types::{rados_callback_t, rados_completion_t};
-use crate::capi::{arg, handle};
 use std::ffi::{c_int, c_void};
 
 #[unsafe(no_mangle)]

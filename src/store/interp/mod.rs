@@ -233,12 +233,8 @@ pub fn execute(request: &Request, view: &mut dyn ObjectView, caller: &Caller) ->
             Err(Stop::Store(error)) => return Err(error),
             Err(Stop::Op(rval)) => {
                 reply.ops[index] = OpResult { rval, out: OpOut::None };
-                if flags & FLAG_FAILOK != 0 {
-                    // An OSD sends a write list's codes only if it failed.
-                    if is_write(request) {
-                        reply.ops[index].rval = 0;
-                    }
-                } else {
+                // With FAILOK the list goes on, and the op's code stays what it is.
+                if flags & FLAG_FAILOK == 0 {
                     reply.result = rval;
                     reply.ops.truncate(index + 1);
                     return Ok(Outcome {
