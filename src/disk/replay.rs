@@ -272,18 +272,13 @@ impl LogCursor {
         Ok(())
     }
 
-    /// At the end of the log: an error if something that had been durable is missing. Bytes that are no record are
-    /// taken as the end only if nothing speaks against it.
+    /// At the end of the log: what speaks for something that had been durable and is missing. Bytes that are no record
+    /// are taken as the end only if nothing speaks against it.
     ///
     /// Each record says up to which LSN all was durable when it was made. A writer whose records were thrown away by
     /// a take-over never knew a durable LSN past the end of what its successor found, because it could not go on
-    /// from there. So a record that knows of more, or anything valid behind damage, tells of a loss.
-    pub async fn verify_end(&self, shared: &Shared) -> DiskResult<()> {
-        self.loss(shared).await?.map_or(Ok(()), |loss| Err(loss.error))
-    }
-
-    /// What speaks for a loss at the end of the log. Someone who follows a log that grows looks again: if the log
-    /// reaches `knows` by then, nothing is lost.
+    /// from there. So a record that knows of more, or anything valid behind damage, tells of a loss, unless the log
+    /// has grown since its end was seen: the caller looks again, and if the log reaches `knows`, nothing is lost.
     pub async fn loss(&self, shared: &Shared) -> DiskResult<Option<Loss>> {
         let end = self.position.lsn;
         if let Some(damage) = &self.damage

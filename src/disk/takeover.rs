@@ -12,7 +12,7 @@ use super::buffer::{BufferPool, Place, Record, RecordSpec};
 use super::head::Head;
 use super::header::Header;
 use super::log::{RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::replay::{LogCursor, LogRecord, Peek, Step};
+use super::replay::{LogCursor, LogRecord, Loss, Peek, Step};
 use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error};
 use super::writer::{Start, Writer};
 use super::{DiskError, DiskResult, DiskStats, Lsn, RootBlob, SegmentSeq, WriterEpoch};
@@ -53,6 +53,7 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
     let mut cursor = LogCursor::new(position, Some(epoch));
     let mut stats = DiskStats { checkpoint_lsn: position.lsn.0, ..DiskStats::default() };
     let mut checked = false;
+    let mut suspect: Option<Loss> = None;
     loop {
         match cursor.step(shared).await? {
             Step::Records(records) => {
@@ -71,7 +72,15 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
             Step::End => {}
         }
         if !checked {
-            cursor.verify_end(shared).await?;
+            match suspect.take() {
+                Some(Loss { knows, error }) if cursor.position().lsn < knows => return Err(error),
+                Some(_) => {}
+                None => suspect = cursor.loss(shared).await?,
+            }
+            if suspect.is_some() {
+                // An older newcomer, late like us, may have gone on since we saw the end: look again, once.
+                continue;
+            }
             checked = true;
         }
         head.state.set_epoch(epoch);
