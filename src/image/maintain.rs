@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::error::{ImageError, ImageResult, refuse};
 use super::features;
+use super::gate::Permit;
 use super::header;
 use super::image::Image;
 use super::notice::{Answer, Maintenance, Notice};
@@ -27,15 +28,33 @@ pub fn check_size(size: u64, order: u8, features: u64) -> ImageResult<()> {
     Ok(())
 }
 
+/// How far a maintenance operation came.
+pub(super) enum Tried {
+    Permit,
+    Change,
+}
+
 impl Image {
     /// Does something that needs the exclusive lock. Where another opener keeps the lock, that one does it.
     pub(super) async fn maintain(self: &Arc<Self>, what: Maintenance) -> ImageResult<()> {
         self.check_open_for_changes()?;
-        match self.wait_for_permit().await {
-            Ok(_permit) => self.apply(&what).await,
-            Err(error) if error.errno() == Errno::EROFS => self.ask_owner(what, error).await,
-            Err(error) => Err(error),
+        match self.maintain_here(&what).await {
+            Err((error, Tried::Permit)) if error.errno() == Errno::EROFS => self.ask_owner(what, error).await,
+            other => other.map_err(|(error, _)| error),
         }
+    }
+
+    /// Does it in this opener.
+    ///
+    /// Requests that were issued before are waited for first (they belong into a snapshot, and a shrinking image cuts
+    /// them off), and before the permit: some of them may be waiting for one, and the gate for this one.
+    pub(super) async fn maintain_here(
+        self: &Arc<Self>,
+        what: &Maintenance,
+    ) -> Result<(), (ImageError, Tried)> {
+        self.tracker.all().await;
+        let permit = self.wait_for_permit().await.map_err(|error| (error, Tried::Permit))?;
+        self.apply(what, &permit).await.map_err(|error| (error, Tried::Change))
     }
 
     /// Lets the lock's owner do it: its answer, or `refused` if there is none.
@@ -53,9 +72,8 @@ impl Image {
         }
     }
 
-    /// The change itself, for this opener or another one; needs the lock.
-    pub(super) async fn apply(self: &Arc<Self>, what: &Maintenance) -> ImageResult<()> {
-        let _permit = self.wait_for_permit().await?;
+    /// The change itself. One permit is all that it may hold: asking for a second one could wait for ever.
+    async fn apply(self: &Arc<Self>, what: &Maintenance, _permit: &Permit) -> ImageResult<()> {
         let _one = self.maintenance.lock().await;
         match what {
             Maintenance::Resize { size, allow_shrink } => self.apply_resize(*size, *allow_shrink).await?,
@@ -90,10 +108,6 @@ impl Image {
         let old = self.head.size_bytes();
         if size < old && !allow_shrink {
             return refuse(Errno::EINVAL, format!("{size} bytes are less than the image's {old}"));
-        }
-        if size < old {
-            // What is cut off may still be on its way.
-            self.tracker.all().await;
         }
         if size != old {
             self.head.resize(size).await?;

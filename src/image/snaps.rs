@@ -52,8 +52,6 @@ impl Image {
         if limit.is_some_and(|limit| snaps.len() as u64 >= limit) {
             return refuse(Errno::EDQUOT, format!("image {} has {} snapshots", self.id, snaps.len()));
         }
-        // Requests that were issued before belong into the snapshot, acknowledged or not.
-        self.tracker.all().await;
         self.head.snap_create(name).await?;
         Ok(())
     }
@@ -124,10 +122,10 @@ impl Image {
         self.check_open_for_changes()?;
         let id = self.snapshot(name).await?.id;
         self.check_writable()?;
+        self.tracker.all().await;
         // Nobody does this for another opener: its own writes are in question.
         let _permit = self.wait_for_permit().await?;
         let _one = self.maintenance.lock().await;
-        self.tracker.all().await;
         self.head.rollback(id, progress).await?;
         self.announce_update().await;
         Ok(())

@@ -63,9 +63,9 @@ impl WatchHandler for Handler {
             Some(Notice::Maintain(what)) if image.gate.phase() == Phase::Open => {
                 // Answered when it is done: the sender waits for that.
                 return env.spawn(Box::pin(async move {
-                    let answer = match image.apply(&what).await {
+                    let answer = match image.maintain_here(&what).await {
                         Ok(()) => Answer::Done,
-                        Err(error) => Answer::Failed(error.errno()),
+                        Err((error, _)) => Answer::Failed(error.errno()),
                     };
                     image.answer(notify_id, cookie, answer.encode().into()).await;
                 }));

@@ -177,3 +177,38 @@ async fn advisory_locks() {
     second.close().await.unwrap();
     assert_eq!(errno(drop_image(&one, "a").await), Errno::EBUSY);
 }
+
+/// Snapshots and resizes amid writes that wait for a lock which is just being handed over: nobody waits for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn maintenance_during_hand_overs_ends() {
+    let cluster = ModelCluster::new();
+    let (one, two) = (pool_of(cluster.client()).await, pool_of(cluster.client()).await);
+    make(&one, "a", 10 * MIB).await.unwrap();
+    let (first, second) = (open(&one, "a").await, open(&two, "a").await);
+    let mut tasks = Vec::new();
+    for image in [&first, &second] {
+        for lane in 0..3u64 {
+            let image = image.clone();
+            tasks.push(tokio::spawn(async move {
+                for n in 0..30 {
+                    let _ticket = image.ticket();
+                    image.write(lane * MIB + n * 4096, &[&[1; 4096]]).await.unwrap();
+                }
+            }));
+        }
+        let image = image.clone();
+        tasks.push(tokio::spawn(async move {
+            for n in 0..10u64 {
+                let name = format!("{}-{n}", image.pool().store.instance_id());
+                image.snap_create(&name).await.unwrap();
+                image.resize((10 + n % 2) * MIB, true, no_progress()).await.unwrap();
+                image.snap_remove(&name, false).await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        tokio::time::timeout(std::time::Duration::from_secs(20), task).await.expect("in time").unwrap();
+    }
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+}
