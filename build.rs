@@ -12,7 +12,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let map = PathBuf::from(std::env::var("OUT_DIR")?).join("versions.map");
     // The name in the script matches nothing: it is only there because a version needs at least one pattern.
     std::fs::write(&map, "LIBRADOS_14.2.0 { global: logrbd_no_such_symbol; };\n")?;
-    for arg in ["--undefined-version", "-soname,librados.so.2", "-z,now"] {
+    // nodelete: the runtime's threads outlive a dlclose.
+    for arg in ["--undefined-version", "-soname,librados.so.2", "-z,now", "-z,nodelete"] {
         println!("cargo:rustc-cdylib-link-arg=-Wl,{arg}");
     }
     println!("cargo:rustc-cdylib-link-arg=-Wl,--version-script={}", map.display());

@@ -31,6 +31,10 @@ const COOKIE_PREFIX: &str = "auto ";
 /// A notification that the lock has moved may be lost: try again at the latest after this long.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Who has let go because another asked lets that one be first: it asks again when it hears that the lock was taken, or
+/// after this long if the other does not take it (it may have been stopped or killed).
+const HAND_OVER: Duration = Duration::from_millis(250);
+
 /// What an opener does when somebody else wants the lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Policy {
@@ -47,11 +51,18 @@ pub struct LockState {
     held: Option<String>,
     /// The lock has moved, or a watch has ended: worth trying again.
     moved: Arc<Notify>,
+    /// Another opener has taken the lock.
+    taken: Arc<Notify>,
 }
 
 impl Default for LockState {
     fn default() -> LockState {
-        LockState { policy: Policy::default(), held: None, moved: Arc::new(Notify::new()) }
+        LockState {
+            policy: Policy::default(),
+            held: None,
+            moved: Arc::new(Notify::new()),
+            taken: Arc::new(Notify::new()),
+        }
     }
 }
 
@@ -218,12 +229,26 @@ impl Image {
                 return self.gate.stays_open();
             }
         }
+        let taken = self.lock.lock().taken.clone();
+        // Counts from here on, also what comes before it is polled.
+        let mut another = Box::pin(taken.notified_owned());
+        another.as_mut().enable();
         self.unlock_header().await;
-        if self.gate.closed() {
+        let wanted = self.gate.closed();
+        // Not waited for: a watcher that was stopped answers late.
+        let image = self.clone();
+        self.env.spawn(Box::pin(async move { image.tell_released().await }));
+        if wanted {
             let image = self.clone();
-            self.env.spawn(Box::pin(async move { image.open_gate().await }));
+            self.env.spawn(Box::pin(async move {
+                let pause = image.env.sleep(HAND_OVER);
+                tokio::select! {
+                    () = another => {}
+                    () = pause => {}
+                }
+                image.open_gate().await;
+            }));
         }
-        self.tell_released().await;
     }
 
     pub(super) async fn tell_released(&self) {
@@ -254,6 +279,10 @@ impl Image {
             self.env.spawn(Box::pin(image.give_up_lock()));
         }
         Some(Answer::Releasing)
+    }
+
+    pub(super) fn lock_taken(&self) {
+        self.lock.lock().taken.notify_waiters();
     }
 
     pub(super) fn lock_moved(&self) {

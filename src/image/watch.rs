@@ -186,7 +186,12 @@ impl Image {
                 None
             }
             Notice::RequestLock => self.lock_requested().map(|answer| answer.encode().into()),
-            Notice::AcquiredLock | Notice::ReleasedLock => {
+            Notice::AcquiredLock => {
+                self.lock_taken();
+                self.lock_moved();
+                None
+            }
+            Notice::ReleasedLock => {
                 self.lock_moved();
                 None
             }
