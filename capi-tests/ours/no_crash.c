@@ -1,5 +1,6 @@
 /* Calls on which Ceph's libraries or its OSD abort, hang, or overrun the caller's buffer. Here they end, with a result. */
 #include "t_check.h"
+#include <dlfcn.h>
 
 static rados_t c;
 static rados_ioctx_t io;
@@ -55,6 +56,33 @@ static void rados(void)
 	/* A length of zero, where Ceph inserts a negative range into a vector. */
 	const char *args[] = { "x" };
 	rados_conf_parse_argv(c, 0, args);
+}
+
+/* The plain forms of rados_tmap_*, which dlsym() finds. */
+static void tmaps(void)
+{
+	int (*put)(rados_ioctx_t, const char *, const char *, size_t) = dlsym(RTLD_DEFAULT, "rados_tmap_put");
+	int (*update)(rados_ioctx_t, const char *, const char *, size_t) = dlsym(RTLD_DEFAULT, "rados_tmap_update");
+	static const char unsorted[] = "\0\0\0\0\2\0\0\0\1\0\0\0m\0\0\0\0\1\0\0\0c\0\0\0\0what follows";
+	static const char set[] = "sX\0\0\0z\0\0\0\0s\1\0\0\0c\0\0\0\0";
+	const char *a = name("tmap");
+	char buf[64], steps[sizeof set];
+	memcpy(steps, set, sizeof set);
+	steps[1] = 1;
+	/* The library ends the program by an exception. */
+	IS(-EINVAL, put(io, a, "junk", 4));
+	IS(-EINVAL, put(io, a, "", 0));
+	IS(-EINVAL, put(io, a, unsorted, 20));
+	IS(-ENOENT, rados_read(io, a, buf, sizeof buf, 0));
+	/* An OSD aborts: the object is no map, or steps out of order meet what follows one. */
+	MUST(rados_write_full(io, a, "0123456789", 10));
+	IS(-EINVAL, update(io, a, steps, 10));
+	IS(10, rados_read(io, a, buf, sizeof buf, 0));
+	MUST(rados_write_full(io, a, unsorted, sizeof unsorted - 1));
+	IS(-EINVAL, update(io, a, steps, sizeof set - 1));
+	IS((long)sizeof unsorted - 1, rados_read(io, a, buf, sizeof buf, 0));
+	HOLDS(!memcmp(buf, unsorted, sizeof unsorted - 1));
+	MUST(rados_remove(io, a));
 }
 
 struct chain {
@@ -165,6 +193,7 @@ int main(int argc, char **argv)
 	c = t_connect();
 	io = t_ioctx(c);
 	rados();
+	tmaps();
 	waiting();
 	rbd();
 	rados_ioctx_destroy(io);

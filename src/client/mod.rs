@@ -9,6 +9,7 @@ pub mod listing;
 pub mod notify;
 mod ops;
 mod session;
+pub mod tmap;
 mod watch;
 mod writes;
 

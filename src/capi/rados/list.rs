@@ -316,7 +316,8 @@ pub unsafe extern "C" fn rados_object_list_slice(
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_objects_list_open(io: rados_ioctx_t, ctx: *mut rados_list_ctx_t) -> c_int {
-    // What Ceph's own answers: rados_nobjects_list_* took the place of these five.
+    // These five are no longer supported, says the header: the same answers whatever the arguments are, as
+    // capi-tests/rados_deprecated.c sees them on Ceph. rados_nobjects_list_* took their place.
     entry!("rados_objects_list_open", { Err::<(), _>(Errno::EOPNOTSUPP) })
 }
 
