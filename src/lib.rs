@@ -10,6 +10,9 @@ pub mod disk;
 pub mod env;
 pub mod errno;
 pub mod finisher;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod image;
 mod log;
 pub mod runtime;

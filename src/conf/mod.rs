@@ -6,10 +6,10 @@
 //! calls that were compared.
 
 mod args;
-mod file;
+pub(crate) mod file;
 mod meta;
 mod options;
-mod value;
+pub(crate) mod value;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

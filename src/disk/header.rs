@@ -54,6 +54,9 @@ impl Format {
         if raw.len() != FORMAT_BYTES || crc32c::crc32c(&raw[..28]) != u32_at(raw, 28) {
             return Err(corrupt("bad length or checksum"));
         }
+        if found != VERSION || usize::from(u16_at(raw, 6)) != FORMAT_BYTES {
+            return Err(corrupt("version or length"));
+        }
         let mut uuid = [0; 16];
         uuid.copy_from_slice(&raw[8..24]);
         let format = Format { uuid, segment_bytes: u32_at(raw, 24) };
@@ -112,6 +115,9 @@ impl Snapshot {
         let end = raw.len() - 4;
         if crc32c::crc32c(&raw[..end]) != u32_at(raw, end) {
             return Err(corrupt("bad checksum"));
+        }
+        if found != VERSION {
+            return Err(corrupt("version"));
         }
         let name_end = SNAP_FIXED_BYTES.saturating_add(u32_at(raw, 40) as usize);
         if name_end > end || name_end.saturating_add(u32_at(raw, 44) as usize) != end || u16_at(raw, 6) > 1 {
@@ -289,4 +295,37 @@ async fn fenced(store: &Arc<dyn Store>, names: &DiskNames, mine: WriterEpoch) ->
     let target = names.header();
     let mut reply = run(store, &target, vec![get_epoch()]).await?;
     Ok(DiskError::Fenced { mine: mine.0, theirs: epoch_of(&mut reply, 0, &target)?.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With a right checksum, so that only the field itself can tell.
+    fn with_u16(entry: &[u8], at: usize, value: u16) -> Bytes {
+        let mut bytes = entry[..entry.len() - 4].to_vec();
+        bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        bytes.into()
+    }
+
+    #[test]
+    fn entries_of_no_known_version_are_refused() {
+        let format = Format { uuid: [7; 16], segment_bytes: 8 << 20 };
+        let raw = format.encode();
+        assert_eq!(Format::decode("o", &with_u16(&raw, 4, VERSION)).unwrap(), format);
+        assert!(Format::decode("o", &with_u16(&raw, 4, 0)).is_err());
+        assert!(Format::decode("o", &with_u16(&raw, 6, 31)).is_err());
+        let info = SnapInfo {
+            id: SnapshotId(1),
+            name: "n".into(),
+            lsn: Lsn(1),
+            size_bytes: 1,
+            timestamp_ns: 1,
+            protected: false,
+        };
+        let raw = Snapshot { info, root: Bytes::new() }.encode();
+        assert!(Snapshot::decode("o", &with_u16(&raw, 4, VERSION)).is_ok());
+        assert!(Snapshot::decode("o", &with_u16(&raw, 4, 0)).is_err());
+    }
 }

@@ -47,11 +47,11 @@ impl Timestamp {
         Timestamp { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() }
     }
 
-    fn encode(self) -> Vec<u8> {
+    pub(crate) fn encode(self) -> Vec<u8> {
         Writer::new(VERSION).u64(self.seconds).u32(self.nanoseconds).finish()
     }
 
-    fn decode(bytes: &[u8], what: &str) -> ImageResult<Timestamp> {
+    pub(crate) fn decode(bytes: &[u8], what: &str) -> ImageResult<Timestamp> {
         let mut reader = Reader::new(bytes, VERSION, what)?;
         Ok(Timestamp { seconds: reader.u64()?, nanoseconds: reader.u32()? })
     }
@@ -70,7 +70,7 @@ pub struct Properties {
 }
 
 impl Properties {
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         Writer::new(VERSION)
             .u8(self.order)
             .u64(self.stripe_unit)
@@ -81,7 +81,7 @@ impl Properties {
             .finish()
     }
 
-    fn decode(bytes: &[u8], what: &str) -> ImageResult<Properties> {
+    pub(crate) fn decode(bytes: &[u8], what: &str) -> ImageResult<Properties> {
         let mut reader = Reader::new(bytes, VERSION, what)?;
         let order = reader.u8()?;
         if !(12..=25).contains(&order) {
@@ -108,11 +108,11 @@ pub struct Header {
     pub removing: bool,
 }
 
-fn encode_u64(value: u64) -> Vec<u8> {
+pub(crate) fn encode_u64(value: u64) -> Vec<u8> {
     Writer::new(VERSION).u64(value).finish()
 }
 
-fn decode_u64(bytes: &[u8], what: &str) -> ImageResult<u64> {
+pub(crate) fn decode_u64(bytes: &[u8], what: &str) -> ImageResult<u64> {
     Reader::new(bytes, VERSION, what)?.u64()
 }
 

@@ -11,13 +11,13 @@ mod directory;
 mod error;
 pub mod features;
 mod gate;
-mod header;
+pub(crate) mod header;
 #[allow(clippy::module_inception)]
 mod image;
 mod io;
 mod lock;
 mod maintain;
-mod notice;
+pub(crate) mod notice;
 mod options;
 mod override_table;
 mod pool;

@@ -4,7 +4,7 @@
 //! region, so that a region whose data lie in nearby segments takes few bits a block: 41 when an image of 16 TiB
 //! was written at random, 32 for one of 32 GiB.
 
-use crate::disk::{Loc, REGION_BLOCKS, SegmentSeq};
+use crate::disk::{Loc, REGION_BLOCKS, SLOT_UNITS, SegmentSeq};
 
 const BLOCKS: usize = REGION_BLOCKS as usize;
 /// An entry is found in the 8 bytes that begin with its first bit's; the array ends with this much padding.
@@ -127,6 +127,11 @@ impl Packed {
         bytes[..entries.len()].copy_from_slice(entries);
         let packed = Packed { base, unit_bits, width, bytes };
         base.checked_add(packed.mask() >> unit_bits)?;
+        // A slot must end within the units there are, as that of a piece must. Only 32 bits can say otherwise.
+        let past_end = |loc: Loc| loc.unit.checked_add(SLOT_UNITS).is_none();
+        if unit_bits == 32 && (0..BLOCKS as u32).any(|block| packed.get(block).is_some_and(past_end)) {
+            return None;
+        }
         Some(packed)
     }
 

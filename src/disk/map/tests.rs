@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::Region;
 use crate::disk::pages::{Page, PageKey, Tree, codec};
 use crate::disk::testing::{Chance, with_seeds};
-use crate::disk::{Loc, SegmentSeq};
+use crate::disk::{Loc, SLOT_UNITS, SegmentSeq};
 
 const KEY: PageKey = PageKey { tree: Tree::Map, level: 0, index: 77 };
 
@@ -119,6 +119,21 @@ fn seal(bytes: &mut [u8]) {
         let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..28]), &bytes[32..]);
         bytes[28..32].copy_from_slice(&crc.to_le_bytes());
     }
+}
+
+/// Such a place was accepted in a packed region, but not in the list of pieces that the region was then stored as.
+#[test]
+fn a_place_past_the_last_unit_is_refused() {
+    let body = |unit: u64| {
+        let (base, width, unit_bits) = ([0; 8], 57, 32);
+        let mut body = [&base[..], &[width, unit_bits, 0, 0, 0, 0, 0, 0], &vec![0; 4096 / 8 * 57]].concat();
+        body[16..24].copy_from_slice(&(unit + 1).to_le_bytes());
+        body
+    };
+    let last = u64::from(u32::MAX - SLOT_UNITS);
+    let region = Region::decode_packed(&body(last), 1).unwrap();
+    assert_eq!(roundtrip(&region).mapped(), 1);
+    assert!(Region::decode_packed(&body(last + 1), 1).is_err());
 }
 
 proptest! {

@@ -1,0 +1,6 @@
+//! See `logrbd::fuzzing::disk_slot`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    logrbd::fuzzing::disk_slot(data);
+});
