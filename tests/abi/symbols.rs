@@ -15,10 +15,11 @@ struct Row {
 
 fn listed() -> BTreeMap<String, Row> {
     let text = std::fs::read_to_string(libs::repo("src/capi/symbols.tsv")).unwrap();
+    // `store`: the function is there, but that store answers -EOPNOTSUPP.
     let works = |word: &str| match word {
-        "works" => true,
+        "works" | "store" => true,
         "stub" => false,
-        other => panic!("symbols.tsv: {other:?} is neither works nor stub"),
+        other => panic!("symbols.tsv: {other:?} is neither works, store nor stub"),
     };
     let mut rows = BTreeMap::new();
     for line in text.lines().skip(1) {
