@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// Held by a request until it has completed.
+/// Held by a request until it has completed. Never read: its drop is the message, as it ends the watch channel.
 #[derive(Clone)]
 pub struct Ticket(#[allow(dead_code)] Arc<watch::Sender<()>>);
 
