@@ -42,6 +42,7 @@ if step libs 1200 make -s libs; then
     step capi 1200 capi-tests/run
     step python 420 capi-tests/python/run
     step crash 1500 capi-tests/crash/run
+    step faults 900 capi-tests/faults/run
     step qemu 1500 qemu/run
 fi
 

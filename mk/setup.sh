@@ -9,7 +9,7 @@ log=build/setup.log
 
 packages="gcc g++ libc6-dev make python3 qemu-system-x86 qemu-utils qemu-block-extra busybox-static cpio e2fsprogs util-linux"
 if [ "${1:-check}" = check ]; then
-    packages+=" fio libnbd-bin sqlite3 librados-dev librbd-dev python3-rados python3-rbd ceph-common ceph-mon ceph-mgr ceph-osd"
+    packages+=" fio libnbd-bin sqlite3 libfuse3-dev pkg-config librados-dev librbd-dev python3-rados python3-rbd ceph-common ceph-mon ceph-mgr ceph-osd"
 fi
 # QEMU and its rbd driver come from one build: a driver of another version is not loaded.
 qemu="qemu-system-x86 qemu-utils qemu-block-extra"

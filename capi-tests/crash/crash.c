@@ -1,8 +1,8 @@
 /* SIGKILLs a process that writes to an image, opens the image again and checks what is there.
  *
- * Usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB]
+ * Usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS]
  *
- * Each block that is written is stamped with the number of its write. The writer notes in shared memory, which
+ * -T: as many rounds as fit into that time, instead of ROUNDS. Each block that is written is stamped with the number of its write. The writer notes in shared memory, which
  * outlives it, when each request was submitted and completed. After the kill the survivors must be explained by a
  * set S of requests with these properties:
  *   flushed   a request that completed before a completed flush was submitted is in S;
@@ -55,7 +55,7 @@ struct stamp {
 #define MAGIC 0x6c6f677262647373ull
 
 static const char *conf, *pool = "rbd", *image = "crash";
-static uint64_t seed, rounds = 10, max_ms = 1500, depth = 32, mib = 64;
+static uint64_t seed, rounds = 10, max_ms = 1500, depth = 32, mib = 64, seconds;
 static struct shared *sh;
 static struct stamp *base; /* what each block held when the round began; magic 0: zeroes */
 static uint64_t total_blocks;
@@ -333,7 +333,7 @@ int main(int argc, char **argv)
     int o;
     seed = (uint64_t)time(NULL) * 1000 + getpid() % 1000;
     if (getenv("LOGRBD_SEED")) seed = strtoull(getenv("LOGRBD_SEED"), NULL, 0);
-    while ((o = getopt(argc, argv, "c:p:i:s:r:t:q:M:")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "c:p:i:s:r:t:q:M:T:")) != -1) switch (o) {
         case 'c': conf = optarg; break;
         case 'p': pool = optarg; break;
         case 'i': image = optarg; break;
@@ -342,10 +342,11 @@ int main(int argc, char **argv)
         case 't': max_ms = strtoull(optarg, NULL, 0); break;
         case 'q': depth = strtoull(optarg, NULL, 0); break;
         case 'M': mib = strtoull(optarg, NULL, 0); break;
+        case 'T': seconds = strtoull(optarg, NULL, 0); break;
         default: return 2;
         }
     if (!conf) {
-        fprintf(stderr, "usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB]\n");
+        fprintf(stderr, "usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS]\n");
         return 2;
     }
     total_blocks = mib << 8;
@@ -354,7 +355,9 @@ int main(int argc, char **argv)
     printf("seed %llu\n", (unsigned long long)seed);
     if (wait_for(spawn(make_image, 0))) return 2;
     uint64_t kills = seed;
-    for (uint64_t round = 0; round < rounds; round++) {
+    uint64_t done = 0;
+    time_t end = time(NULL) + (time_t)seconds;
+    for (uint64_t round = 0; seconds ? time(NULL) < end : round < rounds; round++) {
         madvise(sh, sizeof *sh, MADV_REMOVE);
         memset(sh, 0, sizeof *sh);
         pid_t pid = spawn(writer, round);
@@ -378,7 +381,9 @@ int main(int argc, char **argv)
             fprintf(stderr, "crash: round %llu failed; seed %llu\n", (unsigned long long)round, (unsigned long long)seed);
             return 1;
         }
+        done++;
     }
     if (wait_for(spawn(remove_image, 0))) return 2;
+    printf("%llu kills, each followed by a check; seed %llu\n", (unsigned long long)done, (unsigned long long)seed);
     return 0;
 }

@@ -76,6 +76,11 @@ fn cookie_of(watch: u64) -> String {
     format!("{COOKIE_PREFIX}{watch}")
 }
 
+/// Whether what failed so may work later on.
+pub(super) fn is_passing(error: &StoreError) -> bool {
+    matches!(error, StoreError::NoSpace | StoreError::Io { .. })
+}
+
 /// The watch that a managed lock's cookie names; `None`: somebody's advisory lock.
 fn watch_of(info: &LockInfo, locker: &Locker) -> Option<u64> {
     if info.tag != INTERNAL_TAG || !info.exclusive {
@@ -255,12 +260,31 @@ impl Image {
         self.send_notice(&Notice::ReleasedLock).await;
     }
 
-    /// Unlocks the header. Others are to be told then.
-    pub(super) async fn unlock_header(&self) {
+    /// Unlocks the header. Others are to be told then. If it fails (no space) and the image is being closed, it is tried
+    /// again beside other work: nobody could break the lock of a client that lives.
+    pub(super) async fn unlock_header(self: &Arc<Self>) {
         let Some(cookie) = self.lock.lock().held.take() else { return };
-        match cls_lock::unlock(&self.pool, &header_object(&self.id), LOCK_NAME, &cookie).await {
-            Ok(()) | Err(StoreError::Op(Errno::ENOENT)) => {}
-            Err(error) => tracing::warn!("image {}: unlocking: {error}", self.id),
+        if let Err(error) = self.unlock(&cookie).await {
+            tracing::warn!("image {}: unlocking: {error}", self.id);
+            if !self.gate.is_shutting() || !is_passing(&error) {
+                return;
+            }
+            let image = self.clone();
+            self.env.spawn(Box::pin(async move {
+                while let Err(error) = image.unlock(&cookie).await
+                    && is_passing(&error)
+                {
+                    image.env.sleep(RETRY).await;
+                }
+                image.tell_released().await;
+            }));
+        }
+    }
+
+    async fn unlock(&self, cookie: &str) -> Result<(), StoreError> {
+        match cls_lock::unlock(&self.pool, &header_object(&self.id), LOCK_NAME, cookie).await {
+            Ok(()) | Err(StoreError::Op(Errno::ENOENT)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -119,7 +119,9 @@ impl Image {
         Ok(())
     }
 
-    pub(super) async fn stop_watch(&self) {
+    /// Ends the watch. If that fails (no space), it is tried again beside other work: a watch that stays would pass for an
+    /// opener that lives.
+    pub(super) async fn stop_watch(self: &Arc<Self>) {
         let cookie = {
             let mut state = self.watch.state.lock();
             state.ended = true;
@@ -128,6 +130,17 @@ impl Image {
         let Some(cookie) = cookie else { return };
         if let Err(error) = self.pool.store.unwatch(cookie).await {
             tracing::debug!("image {}: ending the watch: {error}", self.id);
+            let image = self.clone();
+            self.env.spawn(Box::pin(async move {
+                let mut error = error;
+                while super::lock::is_passing(&error) {
+                    image.env.sleep(REWATCH_PAUSE).await;
+                    match image.pool.store.unwatch(cookie).await {
+                        Ok(()) => return,
+                        Err(again) => error = again,
+                    }
+                }
+            }));
         }
     }
 
