@@ -166,7 +166,13 @@ const RESERVE_BYTES: u64 = 4 << 20;
 pub(super) fn restore_reserve(path: &Path) {
     let reserve = path.join(RESERVE);
     let room = rustix::fs::statvfs(path).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    if reserve.exists() || room < 3 * RESERVE_BYTES {
+    match std::fs::metadata(&reserve).map(|found| found.len()) {
+        Ok(RESERVE_BYTES) => return,
+        // A power loss can leave it empty.
+        Ok(_) => drop(std::fs::remove_file(&reserve)),
+        Err(_) => {}
+    }
+    if room < 3 * RESERVE_BYTES {
         return;
     }
     let mut options = OpenOptions::new();
