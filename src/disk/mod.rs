@@ -4,6 +4,7 @@ mod api;
 #[cfg(test)]
 mod api_tests;
 mod buffer;
+pub mod check;
 pub mod checkpoint;
 #[cfg(test)]
 mod damage_tests;
@@ -35,6 +36,7 @@ mod takeover;
 #[cfg(test)]
 pub(crate) mod testing;
 mod types;
+pub mod usage;
 mod write;
 mod writer;
 

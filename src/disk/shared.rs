@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::errno::Errno;
 use crate::store::{CmpMode, CmpValue, Op, OpOut, Reply, Request, Store, StoreError, Target};
 
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub store: Arc<dyn Store>,
     pub names: DiskNames,

@@ -2,6 +2,7 @@
 //! snapshots.
 
 mod advisory;
+mod check;
 mod cls_lock;
 mod codec;
 mod copy;
@@ -29,6 +30,7 @@ mod stats;
 mod tracker;
 mod watch;
 
+pub use check::{Usage, check, check_names, repair, space, usage};
 pub use cls_lock::{LockInfo, LockType, Locker};
 pub use copy::{Destination, check_different};
 pub use create::{CreateParams, create, rename};

@@ -16,6 +16,7 @@ mod root;
 mod tests;
 mod write;
 
+pub(crate) use delete::is_pinned;
 pub use delete::{Deletable, SnapshotPin};
 pub use publish::{ROOT_KEY, publish_ops};
 pub use root::{Object, Replay, RootBlob, SnapshotRoot};

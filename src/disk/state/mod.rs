@@ -7,6 +7,7 @@
 //!   Lookups go on working;
 //! - lookups, `segments_deleted` and `clean_map` may be called from any task at any time.
 
+mod correct;
 mod reap;
 mod rollback;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use super::pages::{MapObjects, PageKey, Pages, StoreObjects};
 use super::segments::{SegmentInfo, SegmentTotals, leaf_of};
 use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, Lsn, SegmentSeq, WriterEpoch};
 use crate::store::Store;
+pub(crate) use correct::{Corrections, Sums};
 
 /// Cut-off pages looked at after each record while there are any.
 const REAP_PER_RECORD: usize = 2;
