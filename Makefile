@@ -6,8 +6,8 @@ include mk/libs.mk
 help:
 	@echo "make demo      boots a guest on a log-structured image, kills it, shows what is left (sets itself up)"
 	@echo "make check     format, clippy, all tests (sets itself up)"
-	@echo "make build     the two libraries, in $(libdir_built)    PROFILE=debug (default) or release"
-	@echo "make install   the two libraries and the headers        PREFIX=/usr/local DESTDIR= LIBDIR= INCLUDEDIR="
+	@echo "make build     the two libraries and the tool logrbd, in $(BUILD)/    PROFILE=debug (default), quick or release"
+	@echo "make install   libraries, headers and logrbd    PREFIX=/usr/local DESTDIR= LIBDIR= INCLUDEDIR= BINDIR="
 	@echo "make qemu      only the QEMU tests                      TESTS='kill snapshot' SEED=1"
 	@echo "make setup     only the Debian packages that demo and check need"
 	@echo "make clean     removes build/ and target/"

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs the two libraries, their links, the headers and logrbd.pc.
-# usage: install.sh BUILT_LIBDIR DESTDIR LIBDIR INCLUDEDIR
+# Installs the two libraries, their links, the headers, logrbd.pc and the tool logrbd.
+# usage: install.sh BUILD DESTDIR LIBDIR INCLUDEDIR BINDIR
 # A file that is there already is replaced only if it is ours: Ceph's own are never overwritten.
 set -eu
 built=$(realpath "$1")
 cd "$(dirname "$0")/.."
-destdir=$2 libdir=$3 includedir=$4
+destdir=$2 libdir=$3 includedir=$4 bindir=$5
 
 ours() { # a symbol name in the libraries, a word in the texts
     [ ! -e "$1" ] || grep -q logrbd "$1"
@@ -18,7 +18,7 @@ put() { # FROM TO MODE
 
 all() {
     for so in librados.so.2 librbd.so.1; do
-        put "$built/$so" "$destdir$libdir/$so" 755
+        put "$built/lib/$so" "$destdir$libdir/$so" 755
         link=$destdir$libdir/${so%.*}
         ours "$link" || { echo "install: $link is there and is not ours: nothing was changed" >&2; exit 1; }
         [ -n "${dry:-}" ] || ln -sf "$so" "$link"
@@ -26,6 +26,7 @@ all() {
     for h in rados/librados.h rados/rados_types.h rbd/librbd.h rbd/features.h; do
         put "include/$h" "$destdir$includedir/$h" 644
     done
+    put "$built/bin/logrbd" "$destdir$bindir/logrbd" 755
     put "$pc" "$destdir$libdir/pkgconfig/logrbd.pc" 644
 }
 
@@ -42,4 +43,4 @@ dry=1
 all
 dry=
 all
-echo "installed in $destdir$libdir and $destdir$includedir"
+echo "installed in $destdir$libdir, $destdir$includedir and $destdir$bindir"

@@ -1,8 +1,11 @@
 /* SIGKILLs a process that writes to an image, opens the image again and checks what is there.
  *
- * Usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS]
+ * Usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS] [-x LOGRBD]
  *
- * -T: as many rounds as fit into that time, instead of ROUNDS. Each block that is written is stamped with the number of its write. The writer notes in shared memory, which
+ * -T: as many rounds as fit into that time, instead of ROUNDS. -x: the tool `logrbd`, whose `check` must find the image
+ * clean as the kill has left it, and after it was opened again.
+ *
+ * Each block that is written is stamped with the number of its write. The writer notes in shared memory, which
  * outlives it, when each request was submitted and completed. After the kill the survivors must be explained by a
  * set S of requests with these properties:
  *   flushed   a request that completed before a completed flush was submitted is in S;
@@ -328,12 +331,27 @@ static int wait_for(pid_t pid)
     return status;
 }
 
+/* What `logrbd check` says of the image: its exit status, 0 if all is well. */
+static int tool_check(const char *tool, const char *when)
+{
+    pid_t pid = fork();
+    if (pid < 0) die("fork", errno);
+    if (pid == 0) {
+        execl(tool, tool, "-c", conf, "-p", pool, "check", "-q", image, (char *)NULL);
+        die(tool, errno);
+    }
+    int status = wait_for(pid);
+    if (status) fprintf(stderr, "crash: logrbd check %s: status %d\n", when, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
+    const char *tool = NULL;
     int o;
     seed = (uint64_t)time(NULL) * 1000 + getpid() % 1000;
     if (getenv("LOGRBD_SEED")) seed = strtoull(getenv("LOGRBD_SEED"), NULL, 0);
-    while ((o = getopt(argc, argv, "c:p:i:s:r:t:q:M:T:")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "c:p:i:s:r:t:q:M:T:x:")) != -1) switch (o) {
         case 'c': conf = optarg; break;
         case 'p': pool = optarg; break;
         case 'i': image = optarg; break;
@@ -343,10 +361,11 @@ int main(int argc, char **argv)
         case 'q': depth = strtoull(optarg, NULL, 0); break;
         case 'M': mib = strtoull(optarg, NULL, 0); break;
         case 'T': seconds = strtoull(optarg, NULL, 0); break;
+        case 'x': tool = optarg; break;
         default: return 2;
         }
     if (!conf) {
-        fprintf(stderr, "usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS]\n");
+        fprintf(stderr, "usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS] [-x LOGRBD]\n");
         return 2;
     }
     total_blocks = mib << 8;
@@ -376,7 +395,9 @@ int main(int argc, char **argv)
             fprintf(stderr, "crash: the writer ended by itself (status %d)\n", status);
             return 2;
         }
-        status = wait_for(spawn(check_child, round));
+        status = tool ? tool_check(tool, "after the kill") : 0;
+        if (!status) status = wait_for(spawn(check_child, round));
+        if (!status && tool) status = tool_check(tool, "after the recovery");
         if (status) {
             fprintf(stderr, "crash: round %llu failed; seed %llu\n", (unsigned long long)round, (unsigned long long)seed);
             return 1;

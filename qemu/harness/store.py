@@ -74,6 +74,12 @@ class Store:
             options = {"conf": self.conf, **options}
         return name + "".join(f":{k}={escape_value(v)}" for k, v in options.items())
 
+    def check(self, image):
+        """What a killed QEMU has left must be clean to `logrbd check`; only on a local store, which the tool can read."""
+        if self.ours and self.kind == "local":
+            run([os.path.join(self.libdir, "..", "bin", "logrbd"), "-c", self.conf, "-p", self.pool, "check", "-q", image],
+                self.env(), timeout=120)
+
     def objects(self):
         """How many RADOS objects the pool holds, and their bytes, as rados_ioctx_pool_stat says (a cluster's is some seconds late)."""
         text = self.pool_program("stat")

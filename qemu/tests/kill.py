@@ -18,6 +18,7 @@ def killed(t, vm, least, most):
         except subprocess.TimeoutExpired:
             pass
     vm.kill()
+    t.store.check(t.image())
     return vm.reported
 
 
@@ -31,6 +32,7 @@ def kill_while_opening(t, url):
         pass
     process.kill()
     process.wait(30)
+    t.store.check(t.image())
 
 
 def check_files(vm, seed, done):

@@ -54,7 +54,8 @@ pub enum Command {
 /// Verifies all that an image has in the store: every checksum, map entry, segment count, snapshot and orphan.
 ///
 /// Takes no lock and changes nothing without --repair. Exit code: 0 clean, 1 all that was found was repaired, 2 only
-/// space that was not given back, 4 something is wrong, 8 the check could not be done, 16 bad arguments.
+/// space that was not given back, 4 something is wrong, 8 the check could not be done, 16 bad arguments; the codes of
+/// several images are or-ed together.
 #[derive(ClapArgs)]
 pub struct Check {
     /// [POOL/[NAMESPACE/]]IMAGE

@@ -33,7 +33,7 @@ pub fn run(args: &Args, command: &Check) -> Result<u8, String> {
             }
         };
         documents.push(document);
-        code = worse(code, found);
+        code |= found;
     }
     let mut wrong_names = Vec::new();
     if command.all {
@@ -42,7 +42,7 @@ pub fn run(args: &Args, command: &Check) -> Result<u8, String> {
             if command.format == Format::Plain {
                 println!("{where_}: wrong names {object}: {detail}");
             }
-            code = worse(code, exit::DAMAGED);
+            code |= exit::DAMAGED;
         }
     }
     if command.format == Format::Json {
@@ -100,11 +100,6 @@ fn code_of(report: &Report) -> u8 {
         Damage::Note if report.findings.iter().any(|finding| finding.repaired) => exit::REPAIRED,
         Damage::Note => exit::CLEAN,
     }
-}
-
-/// Of several images: failure, damage, space, repaired, clean.
-fn worse(a: u8, b: u8) -> u8 {
-    a.max(b)
 }
 
 fn print(title: &str, report: &Report, command: &Check) {

@@ -12,7 +12,7 @@ use clap::Parser;
 
 use args::{Args, Command};
 
-/// Exit codes, for scripts (docs/check.md).
+/// Exit codes, for scripts (docs/check.md). As with fsck, those of several images are or-ed together.
 pub mod exit {
     pub const CLEAN: u8 = 0;
     /// Something was found, and all of it was repaired.

@@ -29,6 +29,19 @@ pub fn dir() -> &'static Path {
     .path()
 }
 
+/// The folder as `make build` leaves it: lib/ and bin/.
+pub fn build() -> &'static Path {
+    static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
+    DIR.get_or_init(|| {
+        let build = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(dir(), build.path().join("lib")).unwrap();
+        std::fs::create_dir(build.path().join("bin")).unwrap();
+        std::fs::copy(env!("CARGO_BIN_EXE_logrbd"), build.path().join("bin/logrbd")).unwrap();
+        build
+    })
+    .path()
+}
+
 /// Runs a command that must succeed, within a time limit.
 pub fn run(command: &mut Command) -> Output {
     let output = try_run(command);

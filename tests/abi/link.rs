@@ -94,7 +94,7 @@ fn debians_python_modules_load() {
 /// mk/install.sh, as `make install` calls it.
 fn install(destdir: &Path, libdir: &str) -> Command {
     let mut command = Command::new(libs::repo("mk/install.sh"));
-    command.arg(libs::dir()).arg(destdir).args([libdir, "/opt/include/logrbd"]);
+    command.arg(libs::build()).arg(destdir).args([libdir, "/opt/include/logrbd", "/opt/bin"]);
     command
 }
 
@@ -109,6 +109,8 @@ fn an_installed_tree_serves_programs() {
     let program =
         compile("both", &libdir, out.path(), &["-I", include.to_str().unwrap(), "-lrbd", "-lrados"]);
     libs::run(Command::new(program).env("LD_LIBRARY_PATH", &libdir));
+    let version = libs::stdout(Command::new(out.path().join("opt/bin/logrbd")).arg("--version"));
+    assert_eq!(version.trim(), concat!("logrbd ", env!("CARGO_PKG_VERSION")));
     for link in ["librados.so", "librbd.so"] {
         assert!(std::fs::read_link(libdir.join(link)).unwrap().to_str().unwrap().starts_with(link));
     }

@@ -17,8 +17,8 @@ use crate::disk::{
 };
 use crate::store::{Op, StoreError};
 
-/// Where a segment cannot be read as a whole, it is read in pieces of this size.
-const PIECE: u64 = 4096;
+/// Where a segment cannot be read as a whole, what can be read of it is found to this many bytes: a slot's alignment.
+const PIECE: u64 = 16;
 
 /// What the records of a segment add up to, as far as the checkpoint covers them.
 #[derive(Clone, Copy, Default)]
@@ -402,13 +402,18 @@ async fn read_whole(shared: &Shared, seq: SegmentSeq) -> DiskResult<Bytes> {
         Err(error) if is_damage(&error) => {}
         Err(error) => return Err(error),
     }
+    // What can be read may be any part: halves of halves, until a part is smaller than any block of checksums.
     let mut raw = vec![0; size as usize];
-    for offset in (0..size).step_by(PIECE as usize) {
-        let length = PIECE.min(size - offset);
+    let mut parts = vec![(0, size)];
+    while let Some((offset, length)) = parts.pop() {
         match shared.run(&target, vec![Op::Read { offset, length }]).await {
             Ok(mut reply) => {
                 let data = data_of(&mut reply, 0);
                 raw[offset as usize..][..data.len()].copy_from_slice(&data);
+            }
+            Err(error) if is_damage(&error) && length > PIECE => {
+                let half = (length / 2).next_multiple_of(PIECE);
+                parts.extend([(offset, half), (offset + half, length - half)]);
             }
             Err(error) if is_damage(&error) => {}
             Err(error) => return Err(error),

@@ -99,7 +99,7 @@ pub struct Facts {
     pub segments: u64,
     /// Bytes of the segments' records.
     pub log_bytes: u64,
-    /// Blocks that were read and verified.
+    /// Blocks that were read and verified, for each state that has them.
     pub blocks_checked: u64,
     pub map_pages: u64,
     /// Records that the next opener replays, and their bytes.
