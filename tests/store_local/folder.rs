@@ -56,10 +56,13 @@ fn what_is_not_ours_is_refused_untouched() {
 
     let folder = tempfile::tempdir().unwrap();
     let marker = folder.path().join("logrbd-store");
-    std::fs::write(&marker, "logrbd-store format 2\nfsid 6d6f6465-6c00-4000-8000-000000000001\n").unwrap();
+    std::fs::write(&marker, "logrbd-store format 3\nfsid 6d6f6465-6c00-4000-8000-000000000001\n").unwrap();
     assert!(refused(folder.path()).contains("newer"));
-    std::fs::write(&marker, "garbage").unwrap();
-    assert!(refused(folder.path()).contains("damaged"));
+    let no_sum = "logrbd-store format 2\nfsid 6d6f6465-6c00-4000-8000-000000000001\n";
+    for damaged in ["garbage", no_sum] {
+        std::fs::write(&marker, damaged).unwrap();
+        assert!(refused(folder.path()).contains("damaged"));
+    }
 
     let file = folder.path().join("file");
     std::fs::write(&file, "x").unwrap();
@@ -68,11 +71,29 @@ fn what_is_not_ours_is_refused_untouched() {
 }
 
 #[tokio::test]
+async fn every_flipped_bit_of_the_marker_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    open(&path).shutdown().await;
+    let marker = path.join("logrbd-store");
+    let sound = std::fs::read(&marker).unwrap();
+    for bit in 0..sound.len() * 8 {
+        let mut damaged = sound.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&marker, &damaged).unwrap();
+        refused(&path);
+    }
+    // The format that has no checksums, with all else as it was.
+    std::fs::write(&marker, String::from_utf8(sound).unwrap().replace("format 2", "format 1")).unwrap();
+    assert!(refused(&path).contains("damaged"));
+}
+
+#[tokio::test]
 async fn a_newer_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     open(&path).shutdown().await;
-    let db = rusqlite::Connection::open(path.join("store.db")).unwrap();
+    let db = crate::damaged_db::connect(&path);
     db.pragma_update(None, "user_version", 2).unwrap();
     drop(db);
     let error = LocalStore::open(&path, "client.test", LocalOptions::default()).err();

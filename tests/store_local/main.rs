@@ -6,6 +6,7 @@
 mod admin;
 mod child;
 mod damage;
+mod damaged_db;
 mod folder;
 mod full;
 mod r#gen;

@@ -15,13 +15,23 @@ use crate::store::{StoreError, StoreResult};
 /// The file that makes a folder a store.
 const MARKER: &str = "logrbd-store";
 const MARKER_NEW: &str = "logrbd-store.new";
-const FORMAT: u32 = 1;
+/// What new stores get: pages of the database have checksums.
+const FORMAT: u32 = 2;
+/// The oldest that is still opened: no checksums of pages.
+const OLD_FORMAT: u32 = 1;
 
 /// A recognised store. While `_lock` lives nobody else opens it for the first time or sweeps it.
 pub(super) struct Folder {
     pub path: PathBuf,
     pub fsid: String,
+    format: u32,
     _lock: File,
+}
+
+/// What the marker says.
+struct Marker {
+    format: u32,
+    fsid: String,
 }
 
 fn refused(path: &Path, reason: impl Into<std::borrow::Cow<'static, str>>) -> StoreError {
@@ -57,8 +67,8 @@ impl Folder {
         // The lock is the folder's own: taking it leaves no trace in a folder that turns out not to be ours.
         flock(&lock, FlockOperation::LockExclusive)
             .map_err(|error| io_error(&path, "lock", &error.into()))?;
-        let fsid = match read_marker(&path)? {
-            Some(fsid) => fsid,
+        let Marker { format, fsid } = match read_marker(&path)? {
+            Some(marker) => marker,
             None => create(&path)?,
         };
         for name in ["data", "clients"] {
@@ -72,16 +82,21 @@ impl Folder {
         }
         restore_reserve(&path);
         sync_folder(&path)?;
-        Ok(Folder { path, fsid, _lock: lock })
+        Ok(Folder { path, fsid, format, _lock: lock })
     }
 
     pub fn db_path(&self) -> PathBuf {
         self.path.join("store.db")
     }
 
+    /// One more connection to the database.
+    pub fn connect(&self) -> StoreResult<Db> {
+        Db::open(&self.db_path(), self.format >= FORMAT)
+    }
+
     /// Opens the database; a new one gets its tables.
     pub fn open_db(&self) -> StoreResult<Db> {
-        let db = Db::open(&self.db_path())?;
+        let db = self.connect()?;
         let version: i64 =
             db.conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| db.error(e))?;
         match version {
@@ -98,8 +113,8 @@ impl Folder {
     }
 }
 
-/// The fsid of the store here; `None`: an empty folder.
-fn read_marker(path: &Path) -> StoreResult<Option<String>> {
+/// The marker of the store here; `None`: an empty folder.
+fn read_marker(path: &Path) -> StoreResult<Option<Marker>> {
     let mut text = String::new();
     match File::open(path.join(MARKER)) {
         Ok(mut file) => {
@@ -121,21 +136,34 @@ fn read_marker(path: &Path) -> StoreResult<Option<String>> {
     if (words.next(), words.next()) != (Some("logrbd-store"), Some("format")) {
         return Err(refused(path, "its marker file is damaged"));
     }
-    match words.next().and_then(|word| word.parse::<u32>().ok()) {
-        Some(FORMAT) => {}
+    let format = match words.next().and_then(|word| word.parse::<u32>().ok()) {
+        Some(format @ OLD_FORMAT..=FORMAT) => format,
         Some(newer) if newer > FORMAT => return Err(refused(path, format!("its format {newer} is newer"))),
         _ => return Err(refused(path, "its marker file is damaged")),
-    }
-    match (words.next(), words.next()) {
-        (Some("fsid"), Some(fsid)) if fsid.len() == 36 => Ok(Some(fsid.to_owned())),
-        _ => Err(refused(path, "its marker file is damaged")),
-    }
+    };
+    let fsid = match (words.next(), words.next()) {
+        (Some("fsid"), Some(fsid)) if fsid.len() == 36 => fsid.to_owned(),
+        _ => return Err(refused(path, "its marker file is damaged")),
+    };
+    // A 2 that becomes a 1 must not let the database be taken for one without checksums.
+    let whole = match format {
+        OLD_FORMAT => words.next().is_none(),
+        _ => text == marker(&fsid),
+    };
+    if whole { Ok(Some(Marker { format, fsid })) } else { Err(refused(path, "its marker file is damaged")) }
 }
 
-fn create(path: &Path) -> StoreResult<String> {
+/// The text of a new store's marker.
+fn marker(fsid: &str) -> String {
+    let text = format!("logrbd-store format {FORMAT}\nfsid {fsid}\n");
+    let sum = crc32c::crc32c(text.as_bytes());
+    format!("{text}sum {sum:08x}\n")
+}
+
+fn create(path: &Path) -> StoreResult<Marker> {
     let fsid = new_fsid().map_err(|error| io_error(path, "read /dev/urandom", &error))?;
     let new = path.join(MARKER_NEW);
-    let text = format!("logrbd-store format {FORMAT}\nfsid {fsid}\n");
+    let text = marker(&fsid);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let written = options.open(&new).and_then(|mut file| {
@@ -145,7 +173,7 @@ fn create(path: &Path) -> StoreResult<String> {
     written.map_err(|error| io_error(&new, "write", &error))?;
     std::fs::rename(&new, path.join(MARKER)).map_err(|error| io_error(&new, "rename", &error))?;
     sync_folder(path)?;
-    Ok(fsid)
+    Ok(Marker { format: FORMAT, fsid })
 }
 
 /// A random (version 4) UUID.

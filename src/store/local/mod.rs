@@ -10,12 +10,14 @@ mod command;
 mod events;
 mod files;
 mod folder;
+mod pages;
 mod queue;
 mod schema;
 mod stage;
 mod store;
 mod threads;
 mod view;
+mod wal;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -122,7 +124,7 @@ impl LocalStore {
             presence: Mutex::new(Some(presence)),
             folder: folder.path.clone(),
         });
-        let connections = (0..options.readers.max(1) + 1).map(|_| Db::open(&folder.db_path()));
+        let connections = (0..options.readers.max(1) + 1).map(|_| folder.connect());
         let mut connections = connections.collect::<StoreResult<Vec<Db>>>()?;
         let writer = Writer::new(shared.clone(), db)?;
         drop(folder);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::pages;
 use crate::store::{StoreError, StoreResult};
 
 /// `PRAGMA user_version` of the schema below.
@@ -67,14 +68,31 @@ pub(super) struct Db {
 }
 
 impl Db {
-    pub fn open(path: &Path) -> StoreResult<Db> {
+    /// `sums`: each page has a checksum ([`super::pages`]).
+    pub fn open(path: &Path, sums: bool) -> StoreResult<Db> {
         let failed = |error| db_error(path, error);
+        let no_sums = || {
+            let (object, detail) = (path.display().to_string(), "page checksums cannot be had".to_owned());
+            Err(StoreError::Io { object, detail })
+        };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
-        let conn = Connection::open_with_flags(path, flags).map_err(failed)?;
+        let conn = if sums {
+            if !pages::register() {
+                return no_sums();
+            }
+            let conn = Connection::open_with_flags_and_vfs(path, flags, pages::VFS).map_err(failed)?;
+            if !pages::reserve(&conn) {
+                return no_sums();
+            }
+            conn
+        } else {
+            Connection::open_with_flags(path, flags).map_err(failed)?
+        };
         conn.busy_timeout(Duration::from_secs(60)).map_err(failed)?;
+        conn.pragma_update(None, "page_size", pages::PAGE as i64).map_err(failed)?;
         conn.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
         conn.pragma_update(None, "synchronous", "full").map_err(failed)?;
         conn.pragma_update(None, "wal_autocheckpoint", 4000).map_err(failed)?;
@@ -98,6 +116,9 @@ pub(super) fn db_error(path: &Path, error: rusqlite::Error) -> StoreError {
         Some((ErrorCode::DiskFull, _)) => StoreError::NoSpace,
         // The WAL's index could not grow.
         Some((_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::NoSpace,
+        Some((_, rusqlite::ffi::SQLITE_IOERR_DATA)) => {
+            StoreError::Corrupt { object, detail: "the checksum of a page does not match".into() }
+        }
         Some((ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _)) => {
             StoreError::Corrupt { object, detail: error.to_string().into() }
         }

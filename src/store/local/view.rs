@@ -159,23 +159,43 @@ impl Extent {
     /// The extents that touch `from..to`, in order; checked.
     pub fn load(db: &Db, target: &Target, object: i64, from: u64, to: u64) -> StoreResult<Vec<Extent>> {
         let to = to.min(i64::MAX as u64) as i64;
-        let mut extents = Vec::new();
-        let mut statement = db
-            .conn
-            .prepare_cached(
-                "SELECT start, length, sum, file, file_offset, skip, stored, payload FROM extent
-                 WHERE object = ?1 AND start < ?3 AND start >= coalesce(
-                     (SELECT max(start) FROM extent WHERE object = ?1 AND start <= ?2), 0)
-                 ORDER BY start",
-            )
-            .map_err(|error| db.error(error))?;
-        let mut read = || -> rusqlite::Result<Option<u64>> {
-            let mut rows = statement.query(params![object, from as i64, to])?;
+        let sql = "SELECT start, length, sum, file, file_offset, skip, stored, payload FROM extent
+                   WHERE object = ?1 AND start < ?3 AND start >= coalesce(
+                       (SELECT max(start) FROM extent WHERE object = ?1 AND start <= ?2), 0)
+                   ORDER BY start";
+        let mut extents = Extent::select(db, target, object, sql, params![object, from as i64, to])?;
+        extents.retain(|extent| extent.end() > from);
+        Ok(extents)
+    }
+
+    /// All extents, in order, whatever their rows have for a start. They are those that the object's row counts, or it is damage.
+    fn load_all(db: &Db, target: &Target, row: &ObjectRow) -> StoreResult<Vec<Extent>> {
+        let sql = "SELECT start, length, sum, file, file_offset, skip, stored, payload FROM extent
+                   WHERE object = ?1 ORDER BY start";
+        let extents = Extent::select(db, target, row.id, sql, params![row.id])?;
+        let found: u64 = extents.iter().map(|extent| extent.length).sum();
+        let sums: i64 = extents.iter().map(|extent| extent.sum(row.id)).sum();
+        if (found, sums) != (row.extent_bytes, row.extent_sums) {
+            let detail = format!("store.db has extents of {found} of its {} bytes", row.extent_bytes);
+            return Err(corrupt(target, detail));
+        }
+        Ok(extents)
+    }
+
+    /// Each row is checked, and that none begins before the end of the one before.
+    fn select(
+        db: &Db,
+        target: &Target,
+        object: i64,
+        sql: &str,
+        bound: &[&dyn rusqlite::ToSql],
+    ) -> StoreResult<Vec<Extent>> {
+        let mut statement = db.conn.prepare_cached(sql).map_err(|error| db.error(error))?;
+        let mut extents: Vec<Extent> = Vec::new();
+        let mut read = || -> rusqlite::Result<Option<(u64, &str)>> {
+            let mut rows = statement.query(bound)?;
             while let Some(row) = rows.next()? {
                 let (start, length) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64);
-                if start.saturating_add(length) <= from {
-                    continue;
-                }
                 let payload = Bytes::copy_from_slice(row.get_ref(7)?.as_blob()?);
                 let place = match row.get::<_, Option<i64>>(3)? {
                     None => Place::Inline(payload),
@@ -189,7 +209,10 @@ impl Extent {
                 };
                 let extent = Extent { start, length, place };
                 if extent.sum(object) != row.get::<_, i64>(2)? {
-                    return Ok(Some(start));
+                    return Ok(Some((start, "does not match its checksum")));
+                }
+                if extents.last().is_some_and(|before| before.end() > start) {
+                    return Ok(Some((start, "is not the only one there")));
                 }
                 extents.push(extent);
             }
@@ -197,9 +220,8 @@ impl Extent {
         };
         match read() {
             Ok(None) => Ok(extents),
-            Ok(Some(start)) => {
-                let detail = format!("offset {start}: its extent in store.db does not match its checksum");
-                Err(corrupt(target, detail))
+            Ok(Some((start, what))) => {
+                Err(corrupt(target, format!("offset {start}: its extent in store.db {what}")))
             }
             Err(error) => Err(row_error(db, target, error)),
         }
@@ -226,7 +248,8 @@ impl Extent {
     }
 }
 
-/// The extents that touch `from..to`. If they leave a gap, that is checked to be one.
+/// The extents that touch `from..to`. A gap is believed only if all extents of the object are there and sound: a damaged start can
+/// put one where nothing looks for it.
 pub(super) fn extents_of_range(
     db: &Db,
     target: &Target,
@@ -234,21 +257,12 @@ pub(super) fn extents_of_range(
     from: u64,
     to: u64,
 ) -> StoreResult<Vec<Extent>> {
-    let extents = Extent::load(db, target, row.id, from, to)?;
+    let mut extents = Extent::load(db, target, row.id, from, to)?;
+    // They do not overlap.
     let covered: u64 = extents.iter().map(|extent| extent.end().min(to) - extent.start.max(from)).sum();
     if covered < to - from {
-        let totals: rusqlite::Result<(i64, i64)> = db
-            .conn
-            .prepare_cached(
-                "SELECT coalesce(sum(length), 0), coalesce(sum(sum), 0) FROM extent WHERE object = ?1",
-            )
-            .and_then(|mut statement| statement.query_row([row.id], |row| Ok((row.get(0)?, row.get(1)?))));
-        let (bytes, sums) = totals.map_err(|error| row_error(db, target, error))?;
-        if (bytes as u64, sums) != (row.extent_bytes, row.extent_sums) {
-            let (found, expected) = (bytes, row.extent_bytes);
-            let detail = format!("offset {from}: store.db has extents of {found} of its {expected} bytes");
-            return Err(corrupt(target, detail));
-        }
+        extents = Extent::load_all(db, target, row)?;
+        extents.retain(|extent| extent.end() > from && extent.start < to);
     }
     Ok(extents)
 }
