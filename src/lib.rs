@@ -3,6 +3,7 @@
 //! Rooms, top to bottom; a room uses only rooms below it: `capi` (the C functions), `image` (rbd semantics),
 //! `disk` (the log-structured disk), `client` (handles and completions), `store` (RADOS object semantics). See docs/design.md.
 
+mod aligned;
 pub mod capi;
 pub mod client;
 pub mod conf;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{BufferPool, Pieces, Ranges, Record, RecordSpec, Run};
+use crate::aligned::AlignedVec;
 use crate::disk::log::{
     RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES, record_bytes, seal_slot, slot_data,
 };
@@ -25,6 +26,11 @@ impl Place {
     pub fn creates_segment(self) -> bool {
         self.offset == SEGMENT_HEADER_BYTES as u64
     }
+
+    /// Where what is stored begins in a buffer with room for a segment header and a record.
+    pub fn first_stored(self) -> usize {
+        if self.creates_segment() { 0 } else { SEGMENT_HEADER_BYTES }
+    }
 }
 
 /// Writes that will become one record.
@@ -35,7 +41,7 @@ pub(crate) struct Batch {
     pub opened: Duration,
     /// Room in the dirty budget that its data takes, in blocks.
     pub permits: u32,
-    buffer: Vec<u8>,
+    buffer: AlignedVec,
     ranges: Ranges,
     /// (first LBA, blocks) of the slots, in their order.
     slot_runs: Vec<(u64, u32)>,
@@ -46,7 +52,8 @@ pub(crate) struct Batch {
 impl Batch {
     /// An empty batch whose record may have `capacity` bytes.
     pub fn new(pool: &BufferPool, lsn: Lsn, place: Place, capacity: u64, opened: Duration) -> Batch {
-        let mut buffer = pool.take();
+        let room = SEGMENT_HEADER_BYTES + capacity as usize;
+        let mut buffer = pool.take(room, place.first_stored());
         buffer.resize(SLOTS_AT, 0);
         Batch {
             lsn,

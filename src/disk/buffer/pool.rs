@@ -5,6 +5,8 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::aligned::AlignedVec;
+
 /// Free buffers that are kept; what comes back beyond that is given back to the system.
 const KEPT: usize = 4;
 /// A free buffer below this size is not worth keeping.
@@ -12,11 +14,11 @@ const MIN_KEPT_BYTES: usize = 64 << 10;
 
 #[derive(Default)]
 pub(crate) struct BufferPool {
-    free: Mutex<Vec<Vec<u8>>>,
+    free: Mutex<Vec<AlignedVec>>,
 }
 
 struct Pooled {
-    buffer: Vec<u8>,
+    buffer: AlignedVec,
     pool: Weak<BufferPool>,
 }
 
@@ -29,11 +31,10 @@ impl AsRef<[u8]> for Pooled {
 impl Drop for Pooled {
     fn drop(&mut self) {
         let Some(pool) = self.pool.upgrade() else { return };
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let buffer = std::mem::take(&mut self.buffer);
         if buffer.capacity() < MIN_KEPT_BYTES {
             return;
         }
-        buffer.clear();
         let mut free = pool.free.lock();
         if free.len() < KEPT {
             free.push(buffer);
@@ -46,13 +47,16 @@ impl BufferPool {
         Arc::new(BufferPool::default())
     }
 
-    /// An empty buffer.
-    pub fn take(&self) -> Vec<u8> {
-        self.free.lock().pop().unwrap_or_default()
+    /// An empty buffer for so many bytes, with index `at` aligned.
+    pub fn take(&self, capacity: usize, at: usize) -> AlignedVec {
+        let kept = self.free.lock().pop().filter(|buffer| buffer.capacity() >= capacity);
+        let mut buffer = kept.unwrap_or_else(|| AlignedVec::with_capacity(capacity));
+        buffer.reset(at);
+        buffer
     }
 
     /// The buffer as `Bytes`; its memory comes back to the pool when the last clone is dropped.
-    pub fn freeze(self: &Arc<Self>, buffer: Vec<u8>) -> Bytes {
+    pub fn freeze(self: &Arc<Self>, buffer: AlignedVec) -> Bytes {
         Bytes::from_owner(Pooled { buffer, pool: Arc::downgrade(self) })
     }
 }

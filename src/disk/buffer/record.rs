@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{BufferPool, Place, Ranges, Run};
+use crate::aligned::AlignedVec;
 use crate::disk::log::{
     Extent, ExtentKind, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader,
     slot_data,
@@ -62,7 +63,7 @@ impl Record {
         lsn: Lsn,
         place: Place,
         permits: u32,
-        buffer: Vec<u8>,
+        buffer: AlignedVec,
         ranges: Ranges,
         slots: u32,
         slot_runs: &[(u64, u32)],
@@ -97,7 +98,8 @@ impl Record {
                 ranges.insert(first, Run { blocks: last - first, slot: None });
             }
         }
-        let buffer = vec![0; SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES];
+        let mut buffer = AlignedVec::with_capacity(SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES);
+        buffer.resize(SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES, 0);
         Record::finish(spec, pool, lsn, kind, place, 0, buffer, ranges, 0, Vec::new())
     }
 
@@ -111,7 +113,10 @@ impl Record {
         extents: Vec<Extent>,
         slots: &[Bytes],
     ) -> Record {
-        let mut buffer = pool.take();
+        let data: usize = slots.iter().map(Bytes::len).sum();
+        let index = extents.len() * RecordKind::Gc.extent_bytes();
+        let room = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES + data + index;
+        let mut buffer = pool.take(room, place.first_stored());
         buffer.resize(SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES, 0);
         slots.iter().for_each(|run| buffer.extend_from_slice(run));
         let count = (buffer.len() - SEGMENT_HEADER_BYTES - RECORD_HEADER_BYTES) / SLOT_BYTES as usize;
@@ -128,13 +133,15 @@ impl Record {
         kind: RecordKind,
         place: Place,
         permits: u32,
-        mut buffer: Vec<u8>,
+        mut buffer: AlignedVec,
         ranges: Ranges,
         slots: u32,
         extents: Vec<Extent>,
     ) -> Record {
         let index = buffer.len();
-        extents.iter().for_each(|extent| extent.encode(&mut buffer));
+        let mut raw = Vec::with_capacity(extents.len() * kind.extent_bytes());
+        extents.iter().for_each(|extent| extent.encode(&mut raw));
+        buffer.extend_from_slice(&raw);
         let header = RecordHeader {
             kind,
             lsn,
@@ -145,7 +152,7 @@ impl Record {
             extents_crc: crc32c::crc32c(&buffer[index..]),
         };
         header.encode(&mut buffer[SEGMENT_HEADER_BYTES..]);
-        let lead = if place.creates_segment() {
+        if place.creates_segment() {
             // The batch before this one has the LSN before; only an EpochStart jumps, and says from where.
             let prev_lsn = match kind {
                 RecordKind::EpochStart { last } => last,
@@ -165,10 +172,8 @@ impl Record {
             let mut raw = [0; SEGMENT_HEADER_BYTES];
             segment.encode(&mut raw);
             buffer[..SEGMENT_HEADER_BYTES].copy_from_slice(&raw);
-            0
-        } else {
-            SEGMENT_HEADER_BYTES
-        };
+        }
+        let lead = place.first_stored();
         let first = ((place.offset + RECORD_HEADER_BYTES as u64) / UNIT_BYTES) as u32;
         let mut slot = 0;
         let extents = extents

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::direct::Direct;
 use crate::store::{StoreError, StoreResult};
 
 /// Checksummed unit of a data file.
@@ -46,12 +47,20 @@ pub(super) struct Files {
     next: AtomicU64,
     open: Mutex<HashMap<FileId, Arc<File>>>,
     made_folder: Mutex<bool>,
+    direct: Direct,
 }
 
 impl Files {
     pub fn new(folder: PathBuf, gid: u64) -> Files {
         let open = Mutex::new(HashMap::new());
-        Files { folder, gid, next: AtomicU64::new(1), open, made_folder: Mutex::new(false) }
+        Files {
+            folder,
+            gid,
+            next: AtomicU64::new(1),
+            open,
+            made_folder: Mutex::new(false),
+            direct: Direct::default(),
+        }
     }
 
     pub fn path(&self, id: FileId) -> PathBuf {
@@ -104,11 +113,20 @@ impl Files {
         Ok(file)
     }
 
-    /// Writes at a place that no row names yet.
+    /// No more data comes for the file.
+    pub fn full(&self, id: FileId) {
+        self.direct.forget(id);
+    }
+
+    /// Writes at a place that no row names yet; what follows it up to the end of the block may become zeroes.
     pub fn write(&self, id: FileId, offset: u64, data: &[u8], dirty: &mut Dirty) -> StoreResult<()> {
         let file = self.get(id).map_err(|error| self.error(id, "open", &error))?;
         dirty.files.insert(id);
-        file.write_all_at(data, offset).map_err(|error| self.error(id, "write", &error))
+        let written = match self.direct.write(id, &self.path(id), offset, data) {
+            Some(written) => written,
+            None => file.write_all_at(data, offset),
+        };
+        written.map_err(|error| self.error(id, "write", &error))
     }
 
     /// Makes all that was written durable: data first, then the folders that name new files.
@@ -165,6 +183,7 @@ impl Files {
     pub fn free(&self, id: FileId, start: u64, length: u64) {
         if length == 0 {
             self.open.lock().remove(&id);
+            self.direct.forget(id);
             let path = self.path(id);
             if let Ok(file) = OpenOptions::new().write(true).open(&path) {
                 // Best effort: the unlink below frees the rest when the last reader closes it.

@@ -7,6 +7,7 @@ mod admin;
 mod apply;
 mod clients;
 mod command;
+mod direct;
 mod events;
 mod files;
 mod folder;

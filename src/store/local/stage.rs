@@ -32,7 +32,9 @@ pub(super) fn stage(files: &Files, request: &Request) -> HashMap<usize, Staged> 
         let Some(data) = data(op).filter(|data| data.len() >= STAGE) else { continue };
         let mut dirty = Dirty::default();
         let Ok(file) = files.create(&mut dirty) else { continue };
-        match files.write(file, 0, data, &mut dirty).and_then(|()| files.sync(&mut dirty)) {
+        let written = files.write(file, 0, data, &mut dirty).and_then(|()| files.sync(&mut dirty));
+        files.full(file);
+        match written {
             Ok(()) => {
                 staged.insert(index, Staged { file, sums: block_sums(data).into() });
             }
