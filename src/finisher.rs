@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::thread::{JoinHandle, ThreadId};
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 use crate::runtime::without_signals;
 
@@ -94,7 +94,7 @@ impl Finisher {
         });
         let mut flag = done.0.lock();
         while !*flag {
-            done.1.wait(&mut flag);
+            flag = done.1.wait(flag);
         }
     }
 
@@ -130,7 +130,7 @@ impl Shared {
                     return;
                 }
                 state.asleep = true;
-                self.wake.wait(&mut state);
+                state = self.wake.wait(state);
                 state.asleep = false;
             }
             // The emptied batch becomes the queue: neither grows anew once both are as large as the load needs.

@@ -18,3 +18,4 @@ pub mod image;
 mod log;
 pub mod runtime;
 pub mod store;
+mod sync;

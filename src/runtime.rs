@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use tokio::runtime::{Builder, Handle};
 
 struct Slot {
@@ -79,7 +79,7 @@ impl Parker {
     fn park(&self) {
         let mut woken = self.woken.lock();
         while !*woken {
-            self.changed.wait(&mut woken);
+            woken = self.changed.wait(woken);
         }
         *woken = false;
     }

@@ -1,6 +1,7 @@
 /* Forks, as QEMU and others that daemonise do: no thread before rados_connect, and a handle that was made before the fork
  * connects after it. What Ceph cannot promise works here too: a process that was connected once forks, and the child
- * makes a connection of its own. */
+ * makes a connection of its own. A child of a process that is connected at that moment is refused on a local store: SQLite's locks are
+ * not inherited, and what it would read or write were not safe. */
 #include "t_check.h"
 #include <dirent.h>
 #include <sys/wait.h>
@@ -52,6 +53,32 @@ static void in_child(rados_t c)
 	HOLDS(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* Forks while connected; the child must be told at once, and the parent must not notice. */
+static void while_connected(void)
+{
+	rados_t c = created();
+	IS(0, rados_connect(c));
+	rados_ioctx_t io = t_ioctx(c);
+	IS(0, rados_write_full(io, name("parent"), "abc", 3));
+	int status = -1;
+	fflush(stdout);
+	pid_t child = fork();
+	if (child == 0) {
+		alarm(20);
+		rados_t own = created();
+		IS(-EINVAL, rados_connect(own));
+		rados_shutdown(own);
+		fflush(stdout);
+		_exit(t_failures != 0);
+	}
+	HOLDS(waitpid(child, &status, 0) == child);
+	HOLDS(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	IS(0, rados_write_full(io, name("parent"), "def", 3));
+	IS(0, rados_remove(io, name("parent")));
+	rados_ioctx_destroy(io);
+	rados_shutdown(c);
+}
+
 int main(int argc, char **argv)
 {
 	t_start(argc, argv);
@@ -61,5 +88,7 @@ int main(int argc, char **argv)
 	use(c);
 	in_child(NULL);
 	use(created());
+	while_connected();
+	in_child(NULL);
 	return t_verdict();
 }

@@ -4,7 +4,7 @@
 //! *complete* (the outcome can be read), *called* (the callback returned). The callback belongs to the C side; this
 //! only knows whether there is one.
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 #[derive(Default)]
 pub struct Completion {
@@ -87,7 +87,7 @@ impl Completion {
         let mut state = self.state.lock();
         state.waiters += 1;
         while !reached(&state) {
-            self.changed.wait(&mut state);
+            state = self.changed.wait(state);
         }
         state.waiters -= 1;
     }

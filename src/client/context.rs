@@ -1,6 +1,6 @@
 //! What clusters are configured with (`rados_config_t`).
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::conf::Config;
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
 use super::watch::Watches;
@@ -87,7 +87,9 @@ impl Session {
         let patience = Instant::now() + SHUTDOWN_PATIENCE;
         let mut count = self.under_way.count.lock();
         while *count > 0 {
-            if self.under_way.none.wait_until(&mut count, patience).timed_out() {
+            let timed_out;
+            (count, timed_out) = self.under_way.none.wait_until(count, patience);
+            if timed_out {
                 tracing::error!("shutdown: {count} calls still under way are left behind");
                 break;
             }

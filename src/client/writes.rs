@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 /// Called once when all writes that were under way at some moment are complete.
 pub type OnFlushed = Box<dyn FnOnce() + Send>;
@@ -59,7 +59,7 @@ impl Writes {
         let upto = state.last;
         state.sleepers += 1;
         while !state.reached(upto) {
-            self.changed.wait(&mut state);
+            state = self.changed.wait(state);
         }
         state.sleepers -= 1;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use super::head::SnapshotView;
 use super::header::{Format, Header};
@@ -349,6 +349,11 @@ impl Disk {
     pub async fn snap_list(&self) -> DiskResult<Vec<SnapInfo>> {
         let snapshots = Header::snapshots(&self.shared.store, &self.shared.names, None).await?;
         Ok(snapshots.into_iter().map(|snapshot| snapshot.info).collect())
+    }
+
+    /// One of them, by one small read. `NoSnapshot` if there is none.
+    pub async fn snap(&self, id: SnapshotId) -> DiskResult<SnapInfo> {
+        Ok(Header::snapshot(&self.shared.store, &self.shared.names, id).await?.info)
     }
 
     pub async fn snap_remove(&self, id: SnapshotId) -> DiskResult<()> {

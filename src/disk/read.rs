@@ -89,7 +89,7 @@ pub(crate) async fn read_mapped(
         }
         return Ok(gone);
     }
-    let sink = parking_lot::Mutex::new(wanted);
+    let sink = crate::sync::Mutex::new(wanted);
     let done = all(
         runs.into_iter().map(|run| {
             let sink = &sink;

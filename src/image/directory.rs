@@ -21,6 +21,11 @@ use crate::store::{CmpMode, CmpValue, Op, StoreError};
 
 pub const DIRECTORY: &str = "lsvd_directory";
 const ID_PREFIX: &str = "lsvd_id.";
+/// For names that would be too long with the other one. No longer than Ceph's own (`rbd_id.`), so that the longest name is
+/// the same.
+const ID_PREFIX_LONG: &str = "lsvd_i.";
+/// The longest name with `ID_PREFIX`: an object's name has at most 2048 bytes (Ceph's `osd_max_object_name_len`).
+const NAME_MAX: usize = 2048 - ID_PREFIX.len();
 const HEADER_PREFIX: &str = "lsvd_header.";
 /// Ceph's own directory, only looked at.
 const NATIVE_DIRECTORY: &str = "rbd_directory";
@@ -30,7 +35,8 @@ const ID_MAX_BYTES: u64 = 64;
 const ID_XATTR: &str = "lsvd.id";
 
 pub fn id_object(name: &str) -> String {
-    format!("{ID_PREFIX}{name}")
+    let prefix = if name.len() <= NAME_MAX { ID_PREFIX } else { ID_PREFIX_LONG };
+    format!("{prefix}{name}")
 }
 
 pub fn header_object(id: &str) -> String {

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::error::{ImageError, ImageResult};

@@ -27,7 +27,7 @@ const GRANULARITY: &str = "rbd_discard_granularity_bytes";
 /// What Ceph writes into a pool's `rbd_info` object once it is initialised.
 const OVERWRITE_VALIDATED: &str = "overwrite validated";
 
-/// EEXIST if it exists, EINVAL for no name. Namespaces do not nest: they are always the pool's own.
+/// EEXIST if it exists, EINVAL for no name, ENAMETOOLONG for one of more than 256 bytes (Ceph's default). Namespaces do not nest: they are always the pool's own.
 pub async fn namespace_create(pool: &Pool, name: &str) -> ImageResult<()> {
     if name.is_empty() {
         return refuse(Errno::EINVAL, "a namespace needs a name");
@@ -36,6 +36,8 @@ pub async fn namespace_create(pool: &Pool, name: &str) -> ImageResult<()> {
     if namespace_exists(pool, name).await? {
         return refuse(Errno::EEXIST, format!("namespace {name} exists"));
     }
+    // ENAMETOOLONG is the store's to say. Nobody has this object, and removing it does nothing else.
+    Pool { namespace: name.into(), ..pool.clone() }.remove("lsvd_probe").await?;
     let key = format!("{NAME}{name}");
     pool.run_creating(NAMESPACES, vec![set(&key, Bytes::new())]).await?;
     Ok(())

@@ -32,9 +32,12 @@ impl Image {
     }
 
     pub async fn snapshot_by_id(&self, id: SnapshotId) -> ImageResult<SnapInfo> {
-        match self.snapshots().await?.into_iter().find(|snap| snap.id == id) {
-            Some(snap) => Ok(snap),
-            None => refuse(Errno::ENOENT, format!("image {} has no snapshot with id {}", self.id, id.0)),
+        match self.head.snap(id).await {
+            Ok(snap) => Ok(snap),
+            Err(DiskError::NoSnapshot) => {
+                refuse(Errno::ENOENT, format!("image {} has no snapshot with id {}", self.id, id.0))
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use tokio::sync::watch;
 
 /// Held by a request until it has completed. Never read: its drop is the message, as it ends the watch channel.

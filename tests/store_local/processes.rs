@@ -9,7 +9,7 @@ use logrbd::errno::Errno;
 use logrbd::store::{
     CmpMode, CmpValue, Op, OpOut, PoolId, Request, Store, StoreError, Target, WatchCookie, WatchHandler,
 };
-use parking_lot::Mutex;
+use std::sync::Mutex;
 
 use crate::child::{Process, say};
 use crate::model::open;
@@ -78,7 +78,7 @@ struct Recorder {
 impl WatchHandler for Recorder {
     fn notify(&self, notify_id: u64, cookie: WatchCookie, _notifier: u64, payload: Bytes) {
         let _ = self.seen.send(format!("notify {}", String::from_utf8_lossy(&payload)));
-        if let Some(store) = &*self.store.lock() {
+        if let Some(store) = &*self.store.lock().unwrap() {
             drop(store.notify_ack(target(), notify_id, cookie, Bytes::from_static(b"pong")));
         }
     }

@@ -247,14 +247,14 @@ pub fn operation_flags(flags: c_int) -> OpFlags {
 }
 
 /// `rados_write_op_t`.
-pub struct WriteOp(pub parking_lot::Mutex<OpList>);
+pub struct WriteOp(pub crate::sync::Mutex<OpList>);
 
 impl Handle for WriteOp {
     const TAG: [u8; 8] = *b"write op";
 }
 
 /// `rados_read_op_t`.
-pub struct ReadOp(pub parking_lot::Mutex<OpList>);
+pub struct ReadOp(pub crate::sync::Mutex<OpList>);
 
 impl Handle for ReadOp {
     const TAG: [u8; 8] = *b"read op\0";

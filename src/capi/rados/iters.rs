@@ -2,8 +2,8 @@
 
 use std::ffi::c_char;
 
+use crate::sync::Mutex;
 use bytes::Bytes;
-use parking_lot::Mutex;
 
 use crate::capi::handle::Handle;
 use crate::store::OpOut;

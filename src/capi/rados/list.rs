@@ -9,7 +9,7 @@ use crate::client::listing::{Listing, hash_of, page, position_of, position_of_ha
 use crate::errno::Errno;
 use crate::store::name::bytes_of;
 use crate::store::{ListCursor, ListEntry};
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::ffi::{c_char, c_int};
 
 /// `rados_list_ctx_t`.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 
+use crate::sync::Mutex;
 use bytes::Bytes;
 use libc::time_t;
-use parking_lot::Mutex;
 
 use super::handles::{self, CompletionHandle, payload};
 use super::iters::{OmapIter, XattrIter};

@@ -12,8 +12,8 @@ use crate::capi::types::{
 };
 use crate::errno::Errno;
 use crate::store::Op;
+use crate::sync::Mutex;
 use libc::time_t;
-use parking_lot::Mutex;
 use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;
 

@@ -8,8 +8,8 @@ use crate::capi::arg::{self, Later};
 use crate::capi::handle;
 use crate::capi::types::{rados_completion_t, rados_ioctx_t, rados_write_op_t};
 use crate::store::Op;
+use crate::sync::Mutex;
 use libc::{time_t, timespec};
-use parking_lot::Mutex;
 use std::ffi::{c_char, c_int};
 
 #[unsafe(no_mangle)]

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use crate::capi::arg::{self, Cookie, OutBuf, OutBufs};
 use crate::capi::handle::{self, Handle, Shared, Tagged};

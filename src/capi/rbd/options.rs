@@ -6,7 +6,7 @@ use crate::capi::handle;
 use crate::capi::types::rbd_image_options_t;
 use crate::errno::Errno;
 use crate::image::ImageOptions;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::ffi::{c_char, c_int};
 
 #[unsafe(no_mangle)]

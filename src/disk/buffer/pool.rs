@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::sync::Mutex;
 use bytes::Bytes;
-use parking_lot::Mutex;
 
 use crate::aligned::AlignedVec;
 

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 pub(crate) use cache::{Cache, Found, FrozenPage};
 pub(crate) use objects::{MapObjects, StoreObjects};
@@ -124,7 +124,7 @@ impl Pages {
         Ok(pages)
     }
 
-    pub fn lock(&self) -> parking_lot::MutexGuard<'_, Core> {
+    pub fn lock(&self) -> crate::sync::MutexGuard<'_, Core> {
         self.core.lock()
     }
 

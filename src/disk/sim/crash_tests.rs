@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 use super::region::{Opener, Region, Snapshots, check, check_snapshots, snapshot, work};
 use super::*;

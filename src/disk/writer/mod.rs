@@ -14,7 +14,7 @@ mod wait;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::buffer::{Batch, BufferPool, Place, Record, RecordSpec};

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::sync::{Condvar, Mutex};
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 use rusqlite::params;
 use tokio::sync::oneshot;
 
@@ -130,7 +130,7 @@ impl Events {
                 if self.stopped() {
                     return;
                 }
-                self.dispatched.wait(&mut queue);
+                queue = self.dispatched.wait(queue);
             };
             drop(queue);
             match next {

@@ -34,7 +34,7 @@ struct Marker {
     fsid: String,
 }
 
-fn refused(path: &Path, reason: impl Into<std::borrow::Cow<'static, str>>) -> StoreError {
+pub(super) fn refused(path: &Path, reason: impl Into<std::borrow::Cow<'static, str>>) -> StoreError {
     StoreError::Refused { place: path.display().to_string(), reason: reason.into() }
 }
 

@@ -11,6 +11,7 @@ mod direct;
 mod events;
 mod files;
 mod folder;
+mod forked;
 mod pages;
 mod queue;
 mod schema;
@@ -27,13 +28,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use tokio::sync::oneshot;
 
 use self::apply::Garbage;
 use self::events::Events;
 use self::files::{Files, io_error};
 use self::folder::{Folder, Presence};
+use self::forked::Opened;
 use self::queue::{Call, Queue};
 use self::schema::Db;
 use self::threads::{Job, Pool};
@@ -71,6 +73,8 @@ struct Shared {
     events: Events,
     shut: AtomicBool,
     presence: Mutex<Option<Presence>>,
+    /// Let go of by the last thread that had a connection.
+    _opened: Opened,
 }
 
 /// A client of a store in a folder. It ends with [`crate::store::Store::shutdown`], or when it is dropped.
@@ -104,6 +108,7 @@ impl LocalStore {
 
     fn open_inner(path: &Path, client_name: &str, options: LocalOptions) -> StoreResult<Arc<LocalStore>> {
         let folder = Folder::open(path)?;
+        let opened = Opened::enter(&folder.path)?;
         let db = folder.open_db()?;
         let clients = folder.path.join("clients");
         let dead = clients::dead(&db, &clients)?;
@@ -124,6 +129,7 @@ impl LocalStore {
             shut: AtomicBool::new(false),
             presence: Mutex::new(Some(presence)),
             folder: folder.path.clone(),
+            _opened: opened,
         });
         let connections = (0..options.readers.max(1) + 1).map(|_| folder.connect());
         let mut connections = connections.collect::<StoreResult<Vec<Db>>>()?;

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::apply::Staged;
@@ -198,7 +198,7 @@ impl Queue {
             if !batch.is_empty() || last || state.cleaned.len() >= 256 {
                 return Batch { items: batch, cleaned: std::mem::take(&mut state.cleaned), last };
             }
-            self.changed.wait(&mut state);
+            state = self.changed.wait(state);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 use super::schema::Db;
 
@@ -50,7 +50,7 @@ impl Pool {
                 if state.closed {
                     return;
                 }
-                self.changed.wait(&mut state);
+                state = self.changed.wait(state);
             };
             drop(state);
             job(db);
