@@ -86,25 +86,13 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
         head.state.set_epoch(epoch);
         if let Some(start) = create_first(shared, &cursor, &head, epoch).await? {
             stats.replay_bytes += start.offset;
-            remove_orphans(shared, &head, &header)?;
-            let writer = Writer::new(shared.clone(), head, start, stats);
+            let root = RootBlob::decode(&header.root, &shared.names.header().oid)?;
+            let writer = Writer::new(shared.clone(), head, start, stats, root);
             writer.start_gc();
             return Ok(writer);
         }
         // An older writer was faster: its segment is part of the log.
     }
-}
-
-/// Removes what an interrupted checkpoint of an older writer left behind, beside the new writer.
-fn remove_orphans(shared: &Arc<Shared>, head: &Head, header: &Header) -> DiskResult<()> {
-    let root = RootBlob::decode(&header.root, &shared.names.header().oid)?;
-    let state = head.state.clone();
-    shared.env.spawn(Box::pin(async move {
-        if let Err(error) = state.remove_orphans(&root).await {
-            tracing::warn!("map objects of an interrupted checkpoint may be left: {error}");
-        }
-    }));
-    Ok(())
 }
 
 async fn take_epoch(shared: &Shared) -> DiskResult<WriterEpoch> {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::listing::Existing;
 use super::{Damage, Kind, Report, View, check, repair};
 use crate::disk::api_tests::{formatted, open, options, read};
+use crate::disk::header::Header;
 use crate::disk::shared::{data_of, run};
 use crate::disk::state::{Corrections, Sums};
 use crate::disk::testing::{Chance, block_on, with_seeds};
@@ -258,6 +259,29 @@ fn objects_that_nothing_refers_to_are_found_and_removed() {
         }
         assert!(checked(&store, &names).await.is_clean());
         assert_eq!(all_content(&store, &names).await, before);
+    });
+}
+
+/// Found by SIGKILL: the second writer was killed after its first checkpoint, and before it had removed what the first
+/// one's interrupted checkpoint had left; after that nobody looked for it any more.
+#[test]
+fn what_an_interrupted_checkpoint_left_is_gone_before_the_next_one_is_published() {
+    let (store, names) = with_history(&mut Chance::new(5), true);
+    block_on(async {
+        let header = Header::read(&store, &names).await.unwrap();
+        let root = RootBlob::decode(&header.root, "").unwrap();
+        let left = u64::from(root.epoch.0) << 32 | u64::from(root.last_object + 1);
+        let left = names.map_object(MapObjectNumber(left));
+        replace_or_make(&store, &left).await;
+        let disk = open(&store, &names, options()).await;
+        disk.acquire().await.unwrap();
+        let writer = disk.writer().unwrap();
+        // Its state is that of a writer which has not come to it yet.
+        assert!(run(&store, &left, vec![Op::Stat]).await.is_ok());
+        writer.checkpoint().await.unwrap();
+        assert!(run(&store, &left, vec![Op::Stat]).await.unwrap_err().is_not_found());
+        disk.close().await.unwrap();
+        assert!(checked(&store, &names).await.is_clean());
     });
 }
 

@@ -116,6 +116,7 @@ impl Writer {
             None => (None, None),
         };
         let mut taken = snapshot.clone();
+        self.remove_orphans().await;
         let outcome = match frozen {
             Ok(frozen) => {
                 let header = self.shared.names.header();
@@ -145,6 +146,17 @@ impl Writer {
             if let Err(error) = self.head.state.clean_map().await {
                 tracing::warn!("cleaning map objects: {error}");
             }
+        }
+    }
+
+    /// Removes what interrupted checkpoints of older writers left behind. Before this writer's first checkpoint is
+    /// published: the next writer looks for leftovers only of epochs after the published one.
+    async fn remove_orphans(&self) {
+        let mut begun_with = self.begun_with.lock().await;
+        let Some(root) = &*begun_with else { return };
+        match self.head.state.remove_orphans(root).await {
+            Ok(()) => *begun_with = None,
+            Err(error) => tracing::warn!("map objects of an interrupted checkpoint may be left: {error}"),
         }
     }
 

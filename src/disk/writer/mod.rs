@@ -22,7 +22,7 @@ use super::head::Head;
 use super::log::{RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES};
 use super::range_lock::RangeLocks;
 use super::shared::Shared;
-use super::{DiskError, DiskResult, DiskStats, Lsn, SLOT_BYTES, SegmentSeq, WriterEpoch};
+use super::{DiskError, DiskResult, DiskStats, Lsn, RootBlob, SLOT_BYTES, SegmentSeq, WriterEpoch};
 use checkpoint::Checkpoints;
 
 pub(crate) use requests::{Blocks, NewRecord};
@@ -46,6 +46,8 @@ pub(crate) struct Writer {
     /// Told when the store has no room, so that writers who wait for room in the buffer learn of it.
     no_space: Notify,
     gc: gc::GcSignal,
+    /// The root that this writer began with, until what interrupted checkpoints left behind it is removed.
+    begun_with: tokio::sync::Mutex<Option<RootBlob>>,
 }
 
 /// Where a record is on its way.
@@ -114,7 +116,13 @@ pub(crate) struct Start {
 }
 
 impl Writer {
-    pub fn new(shared: Arc<Shared>, head: Arc<Head>, start: Start, stats: DiskStats) -> Arc<Writer> {
+    pub fn new(
+        shared: Arc<Shared>,
+        head: Arc<Head>,
+        start: Start,
+        stats: DiskStats,
+        root: RootBlob,
+    ) -> Arc<Writer> {
         let room_blocks = (shared.options.dirty_limit() / SLOT_BYTES).min(1 << 28) as u32;
         let size_bytes = head.size_bytes();
         Arc::new(Writer {
@@ -157,6 +165,7 @@ impl Writer {
             }),
             no_space: Notify::new(),
             gc: gc::GcSignal::default(),
+            begun_with: tokio::sync::Mutex::new(Some(root)),
             shared,
         })
     }
