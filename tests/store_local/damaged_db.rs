@@ -161,7 +161,99 @@ async fn flipped_bits_in_the_log_are_errors() {
     eprintln!("{found:?}");
     assert!(found.right > 0 && found.errors > 0);
     assert_eq!(found.missing, 0);
+
+    // Nor does a checkpoint take damaged pages over, and the log that stays is not taken for torn.
+    let needle = &objects[1].1[objects[1].1.len() / 2..][..16];
+    flip_all(&log, needle);
     store.shutdown().await;
+    assert!(matches!(try_open(&path).map(|_| ()), Err(StoreError::Corrupt { .. })));
+}
+
+/// Copies what a power loss or a kill would leave at this moment.
+fn crashed(path: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    for folder in ["", "clients", "data"] {
+        std::fs::create_dir(to.join(folder)).unwrap();
+        for entry in std::fs::read_dir(path.join(folder)).unwrap().map(|entry| entry.unwrap()) {
+            if entry.file_type().unwrap().is_file() && entry.file_name() != "store.db-shm" {
+                std::fs::copy(entry.path(), to.join(folder).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+}
+
+/// Nothing that was acknowledged goes with the damaged end of a log.
+#[tokio::test]
+async fn a_log_that_was_cut_off_or_damaged_is_not_taken_for_torn() {
+    let mut rng = Rng::from_env("a_log_that_was_cut_off_or_damaged_is_not_taken_for_torn");
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("store"), folder.path().join("copy"));
+    let store = open(&path);
+    let mut objects = Vec::new();
+    for index in 0..12 {
+        let (oid, data) = (format!("o{index}"), rng.bytes(3000));
+        write(&*store, &oid, data.clone()).await;
+        objects.push((oid, data));
+        if index == 5 {
+            // The log begins anew, over its old frames.
+            let db = connect(&path);
+            db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())).unwrap();
+        }
+    }
+    let db = connect(&path);
+    let frames: u64 = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1)).unwrap();
+    drop(db);
+    let log = copy.join("store.db-wal");
+    let cut = |size: u64| std::fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(size).unwrap();
+    let place = |frame: u64| 32 + frame * 4120;
+    let is_whole = async |store: StoreResult<Arc<LocalStore>>| {
+        let store = store.unwrap();
+        let mut found = Found::default();
+        found.read_all(&*store, &objects).await;
+        store.shutdown().await;
+        assert_eq!((found.errors, found.missing), (0, 0));
+    };
+    crashed(&path, &copy);
+    is_whole(try_open(&copy)).await;
+
+    let damages: Vec<u64> = (0..frames).chain((0..30).map(|_| rng.below(frames))).collect();
+    for (index, frame) in damages.into_iter().enumerate() {
+        crashed(&path, &copy);
+        match index as u64 >= frames {
+            true => flip(&log, place(frame) + rng.below(4120), rng.below(8)),
+            false => cut(place(frame) + rng.below(2) * rng.below(4120)),
+        }
+        let opened = try_open(&copy).map(|_| ());
+        let what = format!("{index}: frame {frame} of {frames}");
+        assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{what}: {opened:?}");
+        // Without knowing the end, damage is found where a later commit stands: before the last one.
+        std::fs::remove_file(copy.join("store.db-end")).unwrap();
+        if let Ok(store) = try_open(&copy) {
+            assert!((index as u64) < frames || frame + 8 > frames, "{what}");
+            store.shutdown().await;
+        }
+    }
+    for bit in [0, 100, 32 * 8 - 1] {
+        crashed(&path, &copy);
+        flip(&copy.join("store.db-end"), bit / 8, bit % 8);
+        is_whole(try_open(&copy)).await;
+    }
+    for (name, size) in [("store.db-wal", 0), ("store.db-wal", 20), ("store.db", 0), ("store.db", 4095)] {
+        crashed(&path, &copy);
+        std::fs::OpenOptions::new().write(true).open(copy.join(name)).unwrap().set_len(size).unwrap();
+        assert!(matches!(try_open(&copy).map(|_| ()), Err(StoreError::Corrupt { .. })), "{name} {size}");
+        crashed(&path, &copy);
+        std::fs::remove_file(copy.join(name)).unwrap();
+        assert!(matches!(try_open(&copy).map(|_| ()), Err(StoreError::Corrupt { .. })), "{name} gone");
+    }
+    // A closed store has no log, and knows of none.
+    let db = connect(&path);
+    store.shutdown().await;
+    drop(db);
+    assert!(!path.join("store.db-wal").exists());
+    is_whole(try_open(&path)).await;
+    crashed(&path, &copy);
+    is_whole(try_open(&copy)).await;
 }
 
 /// Changes a bit of each place that has `needle`; again: changes it back.

@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::files::{io_error, sync_folder};
 use super::schema::{Db, SCHEMA, SCHEMA_VERSION};
+use super::vfs;
 use crate::errno::Errno;
 use crate::store::{StoreError, StoreResult};
 
@@ -96,10 +97,25 @@ impl Folder {
 
     /// Opens the database; a new one gets its tables.
     pub fn open_db(&self) -> StoreResult<Db> {
+        // Made when a store that has its tables is first used.
+        let was_used = self.path.join("writer.lock").exists();
+        let gone = || StoreError::Corrupt {
+            object: self.db_path().display().to_string(),
+            detail: "its tables are gone".into(),
+        };
+        // SQLite would take an empty file for a new database, and remove its log.
+        let length = std::fs::metadata(self.db_path()).map_or(0, |found| found.len());
+        if was_used && length < vfs::PAGE as u64 {
+            return Err(gone());
+        }
+        if !self.is_anyone_alive() {
+            vfs::check_log(&self.db_path())?;
+        }
         let db = self.connect()?;
         let version: i64 =
             db.conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| db.error(e))?;
         match version {
+            0 if was_used => Err(gone()),
             0 => {
                 // A crash in here leaves no tables at all.
                 let schema = format!("BEGIN IMMEDIATE; {SCHEMA} COMMIT;");
@@ -110,6 +126,13 @@ impl Folder {
             SCHEMA_VERSION => Ok(db),
             newer => Err(refused(&self.path, format!("its database has the newer version {newer}"))),
         }
+    }
+
+    fn is_anyone_alive(&self) -> bool {
+        let clients = self.path.join("clients");
+        let Ok(entries) = std::fs::read_dir(&clients) else { return false };
+        let gid = |name: &std::ffi::OsStr| name.to_str()?.strip_suffix(".lock")?.parse::<u64>().ok();
+        entries.flatten().filter_map(|entry| gid(&entry.file_name())).any(|gid| is_alive(&clients, gid))
     }
 }
 

@@ -12,14 +12,13 @@ mod events;
 mod files;
 mod folder;
 mod forked;
-mod pages;
 mod queue;
 mod schema;
 mod stage;
 mod store;
 mod threads;
+mod vfs;
 mod view;
-mod wal;
 mod writer;
 
 use std::path::{Path, PathBuf};

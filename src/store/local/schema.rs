@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::pages;
+use super::vfs;
 use crate::store::{StoreError, StoreResult};
 
 /// `PRAGMA user_version` of the schema below.
@@ -68,23 +68,38 @@ pub(super) struct Db {
 }
 
 impl Db {
-    /// `sums`: each page has a checksum ([`super::pages`]).
+    /// `sums`: each page has a checksum ([`super::vfs`]).
     pub fn open(path: &Path, sums: bool) -> StoreResult<Db> {
-        let failed = |error| db_error(path, error);
+        match Db::open_once(path, sums) {
+            // SQLite does not say whether it was for want of room that it could not make a file.
+            Err((_, true)) => {
+                can_make_a_file(path)?;
+                Db::open_once(path, sums).map_err(|(error, _)| error)
+            }
+            opened => opened.map_err(|(error, _)| error),
+        }
+    }
+
+    /// The error, and whether a file could not be opened or made.
+    fn open_once(path: &Path, sums: bool) -> Result<Db, (StoreError, bool)> {
+        let failed = |error: rusqlite::Error| {
+            let cannot_open = error.sqlite_error_code() == Some(ErrorCode::CannotOpen);
+            (db_error(path, error), cannot_open)
+        };
         let no_sums = || {
             let (object, detail) = (path.display().to_string(), "page checksums cannot be had".to_owned());
-            Err(StoreError::Io { object, detail })
+            Err((StoreError::Io { object, detail }, false))
         };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
         let conn = if sums {
-            if !pages::register() {
+            if !vfs::register() {
                 return no_sums();
             }
-            let conn = Connection::open_with_flags_and_vfs(path, flags, pages::VFS).map_err(failed)?;
-            if !pages::reserve(&conn) {
+            let conn = Connection::open_with_flags_and_vfs(path, flags, vfs::NAME).map_err(failed)?;
+            if !vfs::reserve(&conn) {
                 return no_sums();
             }
             conn
@@ -92,7 +107,7 @@ impl Db {
             Connection::open_with_flags(path, flags).map_err(failed)?
         };
         conn.busy_timeout(Duration::from_secs(60)).map_err(failed)?;
-        conn.pragma_update(None, "page_size", pages::PAGE as i64).map_err(failed)?;
+        conn.pragma_update(None, "page_size", vfs::PAGE as i64).map_err(failed)?;
         conn.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
         conn.pragma_update(None, "synchronous", "full").map_err(failed)?;
         conn.pragma_update(None, "wal_autocheckpoint", 4000).map_err(failed)?;
@@ -108,6 +123,16 @@ impl Db {
     pub fn error(&self, error: rusqlite::Error) -> StoreError {
         db_error(&self.path, error)
     }
+}
+
+/// `NoSpace` if a new file cannot be made beside the database.
+fn can_make_a_file(db: &Path) -> StoreResult<()> {
+    let path = db.with_extension("db-new");
+    let mut options = std::fs::OpenOptions::new();
+    let made = std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create(true), 0o600).open(&path);
+    // What was made is of no use, and gone with the next one at the latest.
+    let _ = std::fs::remove_file(&path);
+    made.map(drop).map_err(|error| super::files::io_error(&path, "create", &error))
 }
 
 pub(super) fn db_error(path: &Path, error: rusqlite::Error) -> StoreError {
