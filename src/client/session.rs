@@ -61,10 +61,15 @@ impl Session {
         runtime::block_on(&self.runtime, future)
     }
 
+    /// A shutdown waits until this is dropped.
+    pub fn begin(self: &Arc<Self>) -> impl Send + 'static {
+        *self.under_way.count.lock() += 1;
+        Ticket(self.clone())
+    }
+
     /// Runs a future in the background. A shutdown waits for it.
     pub fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
-        *self.under_way.count.lock() += 1;
-        let ticket = Ticket(self.clone());
+        let ticket = self.begin();
         self.runtime.spawn(async move {
             let _ticket = ticket;
             future.await;

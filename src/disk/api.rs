@@ -6,13 +6,13 @@ use crate::sync::Mutex;
 
 use super::head::SnapshotView;
 use super::header::{Format, Header};
-use super::read::{Wanted, read_mapped};
+use super::read::{Wanted, read_mapped, try_read_mapped};
 use super::reader::Reader;
 use super::shared::Shared;
 use super::writer::Writer;
 use super::*;
 use crate::env::Env;
-use crate::store::Store;
+use crate::store::{FixedReads, Store};
 
 pub type DiskResult<T> = Result<T, DiskError>;
 
@@ -110,7 +110,8 @@ impl Disk {
         env: Arc<dyn Env>,
     ) -> DiskResult<Arc<Shared>> {
         let format = Header::read(&store, &names).await?.format;
-        Ok(Arc::new(Shared { store, names, options, env, format }))
+        let fixed = store.fixed();
+        Ok(Arc::new(Shared { store, names, options, env, format, fixed }))
     }
 
     fn new(shared: Arc<Shared>, mode: Mode) -> Arc<Disk> {
@@ -243,7 +244,9 @@ impl Disk {
         for _ in 0..READ_ATTEMPTS {
             let head = reader.head();
             in_range(wanted.offset, wanted.end - wanted.offset, head.size_bytes())?;
-            match read_mapped(&self.shared, &head.state.map(), &missing, &mut wanted).await {
+            // As the look at the store found that this read began with.
+            let admitted = reader.is_marked();
+            match read_mapped(&self.shared, &head.state.map(), &missing, &mut wanted, admitted).await {
                 Ok(gone) if gone.is_empty() => return Ok(()),
                 Ok(gone) => missing = gone,
                 // A page of a map that a newer checkpoint has replaced.
@@ -257,7 +260,8 @@ impl Disk {
 
     async fn read_snapshot(&self, view: &SnapshotView, mut wanted: Wanted<'_>) -> DiskResult<()> {
         let missing = [(wanted.first_block(), wanted.end_block())];
-        let outcome = read_mapped(&self.shared, &view.map, &missing, &mut wanted).await;
+        let admitted = self.shared.mark().is_some();
+        let outcome = read_mapped(&self.shared, &view.map, &missing, &mut wanted, admitted).await;
         let gone = match outcome {
             Ok(gone) if gone.is_empty() => return Ok(()),
             Ok(gone) => self.gone(&gone),
@@ -288,15 +292,51 @@ impl Disk {
         self.writer().ok()?.try_put(offset / BLOCK_BYTES, length / BLOCK_BYTES, data)
     }
 
-    /// A read that needs no waiting (a writer's, all of it in the buffer); `false`: call `read`. The sink may have
-    /// been given parts already then.
+    /// A read that needs no waiting: all of it is in the buffer, or in memory of the store's. `false`: call `read`.
+    /// The sink may have been given parts already then.
     pub fn try_read(&self, offset: u64, length: u64, sink: &mut dyn ReadSink) -> DiskResult<bool> {
-        let Mode::Writer(writer) = self.mode() else { return Ok(false) };
-        in_range(offset, length, writer.size_bytes())?;
+        let mode = self.mode();
+        let (size, map) = match &mode {
+            Mode::Writer(writer) => (writer.size_bytes(), None),
+            Mode::Reader(reader) => {
+                if !reader.is_current() {
+                    return Ok(false);
+                }
+                let head = reader.head();
+                let size = head.size_bytes();
+                if in_range(offset, length, size).is_err() {
+                    // Its own size may be newer than what the caller was told.
+                    return Ok(false);
+                }
+                (size, Some(head.state.map()))
+            }
+            Mode::Snapshot(view) => (view.size_bytes, Some(view.map.clone())),
+            Mode::Closed => return Ok(false),
+        };
+        in_range(offset, length, size)?;
         let mut wanted = Wanted { offset, end: offset + length, sink };
-        let (start, end) = (wanted.first_block(), wanted.end_block());
-        let missing = writer.read_buffer(start, end, |block, blocks, data| wanted.put(block, blocks, data));
-        Ok(missing.is_empty())
+        let mut missing = vec![(wanted.first_block(), wanted.end_block())];
+        let map = match (&mode, map) {
+            (Mode::Writer(writer), _) => {
+                let [(start, end)] = missing[..] else { return Ok(false) };
+                let put = |block, blocks, data: Option<&[u8]>| wanted.put(block, blocks, data);
+                missing = writer.read_buffer(start, end, put);
+                if missing.is_empty() {
+                    return Ok(true);
+                }
+                writer.head.state.map()
+            }
+            (Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed, Some(map)) => map,
+            (Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed, None) => return Ok(false),
+        };
+        let looked = matches!(mode, Mode::Reader(_));
+        Ok((looked || self.shared.mark().is_some())
+            && try_read_mapped(&self.shared, &map, &missing, &mut wanted))
+    }
+
+    /// The store's short way to what never changes, with its helper threads.
+    pub fn fixed(&self) -> Option<&Arc<dyn FixedReads>> {
+        self.shared.fixed.as_ref()
     }
 
     /// The range reads as zeroes from now on, and its blocks are given back. Parts of blocks are zeroed.
@@ -466,7 +506,9 @@ pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> D
         if unbuffered.is_empty() {
             return Ok(());
         }
-        match read_mapped(&writer.shared, &writer.head.state.map(), &unbuffered, &mut wanted).await {
+        let admitted = writer.shared.mark().is_some();
+        match read_mapped(&writer.shared, &writer.head.state.map(), &unbuffered, &mut wanted, admitted).await
+        {
             Ok(gone) => missing = gone,
             Err(error) if error.is_not_found() => {
                 return Err(writer.shared.unless_fenced(writer.epoch, error).await);

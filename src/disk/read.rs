@@ -1,16 +1,22 @@
 //! Reads mapped blocks from the store, checks every one, and copies what was asked for.
 
+use std::cell::RefCell;
+
 use super::log::verify_slot;
 use super::map::{ExtentMap, MapExtent};
 use super::pages::all;
 use super::shared::{Shared, data_of};
-use super::{BLOCK_BYTES, DiskError, DiskResult, Lba, Loc, ReadSink, SLOT_BYTES};
-use crate::store::Op;
+use super::{BLOCK_BYTES, DiskError, DiskResult, Lba, Loc, ReadSink, SLOT_BYTES, SegmentSeq};
+use crate::store::{Fixed, Op, Target};
 
 /// Store reads of one request that may be under way at once.
 const READS_AT_ONCE: usize = 32;
 /// The most that is read by one op: 2 MiB of data.
 const MAX_RUN_BLOCKS: u32 = 512;
+/// The most that is read at once by the short way: each thread that reads has a buffer of that size.
+const FIXED_BLOCKS: u32 = 64;
+/// Requests of more blocks are not served on the caller's thread, so that several of them use several processors.
+const INLINE_BLOCKS: u64 = 16;
 
 /// The bytes that a caller asked for, and where they go.
 pub(crate) struct Wanted<'a> {
@@ -60,6 +66,7 @@ pub(crate) async fn read_mapped(
     map: &ExtentMap,
     blocks: &[(u64, u64)],
     wanted: &mut Wanted<'_>,
+    admitted: bool,
 ) -> DiskResult<Vec<(u64, u64)>> {
     let mut extents: Vec<MapExtent> = Vec::new();
     for &(start, end) in blocks {
@@ -70,21 +77,38 @@ pub(crate) async fn read_mapped(
         extents.append(&mut found);
     }
     let mut runs = Vec::new();
+    let mut names = NameOfLast::default();
     for extent in extents {
         let Some(loc) = extent.loc else {
             wanted.put(extent.lba.0, u64::from(extent.blocks), None);
             continue;
         };
+        let most = if admitted { FIXED_BLOCKS } else { MAX_RUN_BLOCKS };
         let mut at = 0;
         while at < extent.blocks {
-            let blocks = (extent.blocks - at).min(MAX_RUN_BLOCKS);
-            runs.push(Run { lba: extent.lba.0 + u64::from(at), blocks, loc: loc.nth(at) });
+            let blocks = (extent.blocks - at).min(most);
+            let run = Run { lba: extent.lba.0 + u64::from(at), blocks, loc: loc.nth(at) };
+            let fixed = if admitted {
+                read_fixed(shared, run, names.of(shared, run), &mut |block, data| {
+                    wanted.put(block, 1, Some(data))
+                })
+            } else {
+                Fixed::Unknown
+            };
+            match fixed {
+                Fixed::Read => {}
+                Fixed::Busy | Fixed::Unknown => runs.push(run),
+            }
             at += blocks;
         }
     }
     let mut gone = Vec::new();
+    if runs.is_empty() {
+        return Ok(gone);
+    }
     if let [run] = runs[..] {
-        if !read_run(shared, run, &mut |block, data| wanted.put(block, 1, Some(data))).await? {
+        let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
+        if !read_run(shared, run, put).await? {
             gone.push((run.lba, run.lba + u64::from(run.blocks)));
         }
         return Ok(gone);
@@ -133,4 +157,78 @@ async fn read_run(shared: &Shared, run: Run, put: &mut (dyn FnMut(u64, &[u8]) + 
         }
     }
     Ok(true)
+}
+
+/// The name of the segment that was asked for last: runs of one segment come in a row.
+#[derive(Default)]
+struct NameOfLast(Option<(SegmentSeq, Target)>);
+
+impl NameOfLast {
+    fn of(&mut self, shared: &Shared, run: Run) -> &Target {
+        let segment = run.loc.segment;
+        if self.0.as_ref().is_none_or(|(last, _)| *last != segment) {
+            self.0 = None;
+        }
+        &self.0.get_or_insert_with(|| (segment, shared.names.segment(segment))).1
+    }
+}
+
+thread_local! {
+    static SLOTS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Reads a run by the short way. Segments are what it is made for: a place in the log that a map names has had one content
+/// and never gets another one. Blocks that do not prove to be what they should are left to an op list.
+fn read_fixed(shared: &Shared, run: Run, target: &Target, put: &mut dyn FnMut(u64, &[u8])) -> Fixed {
+    let Some(fixed) = &shared.fixed else { return Fixed::Unknown };
+    let length = run.blocks as usize * SLOT_BYTES as usize;
+    SLOTS.with_borrow_mut(|slots| {
+        if slots.len() < length {
+            slots.resize(length, 0);
+        }
+        let slots = &mut slots[..length];
+        match fixed.read(target, run.loc.byte_offset(), slots) {
+            Fixed::Read => {}
+            other => return other,
+        }
+        for (block, slot) in (run.lba..).zip(slots.chunks(SLOT_BYTES as usize)) {
+            match verify_slot(slot, Lba(block)) {
+                Ok(data) => put(block, data),
+                Err(_) => {
+                    fixed.forget(target);
+                    return Fixed::Unknown;
+                }
+            }
+        }
+        Fixed::Read
+    })
+}
+
+/// Serves blocks without waiting, if that can be done; parts may have been put already if not.
+pub(crate) fn try_read_mapped(
+    shared: &Shared,
+    map: &ExtentMap,
+    blocks: &[(u64, u64)],
+    wanted: &mut Wanted<'_>,
+) -> bool {
+    let count: u64 = blocks.iter().map(|(start, end)| end - start).sum();
+    if count > INLINE_BLOCKS {
+        return false;
+    }
+    let mut extents: Vec<MapExtent> = Vec::new();
+    for &(start, end) in blocks {
+        if !map.try_lookup(Lba(start), end - start, &mut extents) {
+            return false;
+        }
+    }
+    let mut names = NameOfLast::default();
+    extents.iter().all(|extent| {
+        let Some(loc) = extent.loc else {
+            wanted.put(extent.lba.0, u64::from(extent.blocks), None);
+            return true;
+        };
+        let run = Run { lba: extent.lba.0, blocks: extent.blocks, loc };
+        let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
+        read_fixed(shared, run, names.of(shared, run), put) == Fixed::Read
+    })
 }

@@ -22,7 +22,11 @@ pub(crate) struct Reader {
     /// Number of polls that were begun.
     polls: AtomicU64,
     replayed: AtomicU64,
+    /// The store's mark before the last look, if that found everything; else `NO_MARK`.
+    seen: AtomicU64,
 }
+
+const NO_MARK: u64 = u64::MAX;
 
 struct Follow {
     cursor: LogCursor,
@@ -42,6 +46,7 @@ impl Reader {
             follow: tokio::sync::Mutex::new(follow),
             polls: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
+            seen: AtomicU64::new(NO_MARK),
         });
         reader.refresh().await?;
         let loss = reader.follow.lock().await.cursor.loss(shared).await?;
@@ -67,8 +72,24 @@ impl Reader {
         self.replayed.load(Ordering::Relaxed)
     }
 
+    /// Nothing was committed to the store since the last look, so a look now would find what that one found.
+    pub fn is_current(&self) -> bool {
+        match self.seen.load(Ordering::SeqCst) {
+            NO_MARK => false,
+            seen => self.shared.mark() == Some(seen),
+        }
+    }
+
+    /// The last look found this client admitted, and nothing has made that untrue when it ended.
+    pub fn is_marked(&self) -> bool {
+        self.seen.load(Ordering::SeqCst) != NO_MARK
+    }
+
     /// Catches up with the log as it is now. Calls that come while one is waiting share its poll.
     pub async fn refresh(&self) -> DiskResult<()> {
+        if self.is_current() {
+            return Ok(());
+        }
         let before = self.polls.load(Ordering::SeqCst);
         let mut follow = self.follow.lock().await;
         if self.polls.load(Ordering::SeqCst) > before && !follow.stale {
@@ -87,7 +108,16 @@ impl Reader {
         self.poll(&mut follow).await
     }
 
+    /// What is committed after the mark is read makes it another one, whether this look finds it or not.
     async fn poll(&self, follow: &mut Follow) -> DiskResult<()> {
+        self.seen.store(NO_MARK, Ordering::SeqCst);
+        let mark = self.shared.mark();
+        self.look(follow).await?;
+        self.seen.store(mark.unwrap_or(NO_MARK), Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn look(&self, follow: &mut Follow) -> DiskResult<()> {
         let mut attempt = 0;
         loop {
             if follow.stale {

@@ -9,7 +9,7 @@ use super::header::Format;
 use super::{DiskError, DiskNames, DiskOptions, DiskResult, EPOCH_XATTR, WriterEpoch};
 use crate::env::Env;
 use crate::errno::Errno;
-use crate::store::{CmpMode, CmpValue, Op, OpOut, Reply, Request, Store, StoreError, Target};
+use crate::store::{CmpMode, CmpValue, FixedReads, Op, OpOut, Reply, Request, Store, StoreError, Target};
 
 #[derive(Clone)]
 pub(crate) struct Shared {
@@ -18,6 +18,8 @@ pub(crate) struct Shared {
     pub options: DiskOptions,
     pub env: Arc<dyn Env>,
     pub format: Format,
+    /// The short way to the bytes of segments.
+    pub fixed: Option<Arc<dyn FixedReads>>,
 }
 
 /// Runs an op list; a failure names the object.
@@ -113,6 +115,11 @@ pub(crate) fn epoch_of(reply: &mut Reply, n: usize, object: &Target) -> DiskResu
 }
 
 impl Shared {
+    /// See [`FixedReads::mark`].
+    pub fn mark(&self) -> Option<u64> {
+        self.fixed.as_ref()?.mark()
+    }
+
     pub async fn run(&self, target: &Target, ops: Vec<Op>) -> DiskResult<Reply> {
         run(&self.store, target, ops).await
     }

@@ -11,6 +11,7 @@ use super::image::{Image, closed};
 use super::tracker::Ticket;
 use crate::disk::{Compared, ReadSink};
 use crate::errno::Errno;
+use crate::store::FixedReads;
 
 /// What `compare_and_write` works on: it may not reach into another one.
 const SECTOR: u64 = 512;
@@ -92,7 +93,7 @@ impl Image {
         length: u64,
         sink: &mut dyn ReadSink,
     ) -> Option<ImageResult<u64>> {
-        if self.is_stale() || self.view.read().is_some() {
+        if self.gate.is_shutting() || (self.is_stale() && self.view.read().is_none()) {
             return None;
         }
         let length = match clip(self.size_now(), offset, length) {
@@ -100,7 +101,7 @@ impl Image {
             Ok(length) => length,
             Err(error) => return Some(Err(error)),
         };
-        match self.head.try_read(offset, length, sink) {
+        match self.readable().try_read(offset, length, sink) {
             Ok(true) => {
                 self.touch_accessed();
                 Some(Ok(length))
@@ -108,6 +109,11 @@ impl Image {
             Ok(false) => None,
             Err(error) => Some(Err(error.into())),
         }
+    }
+
+    /// The store's helper threads, for requests that may have to wait for the disk.
+    pub fn helpers(&self) -> Option<&Arc<dyn FixedReads>> {
+        self.head.fixed()
     }
 
     /// Clips a change, then asks for the right to make it. `None`: there is nothing to do.

@@ -8,6 +8,7 @@ pub mod blocklist;
 pub mod denc;
 mod error;
 pub mod faulty;
+pub mod fixed;
 pub mod hash;
 pub mod interp;
 pub mod local;
@@ -24,6 +25,8 @@ use bytes::Bytes;
 
 pub use error::StoreError;
 pub use op::{CmpMode, CmpValue, Op, OpFlags, OpOut, OpResult, Reply, Request, SnapContext, Target};
+
+pub use fixed::{Fixed, FixedReads};
 
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -136,6 +139,11 @@ pub trait Store: Send + Sync + 'static {
     /// Runs one op list. `Err` is a failure to run it at all (shut down, blocklisted, I/O); an op's own failure is
     /// in [`Reply::result`].
     fn operate(&self, request: Request) -> BoxFuture<StoreResult<Reply>>;
+
+    /// The short way to bytes that never change, if the store has one.
+    fn fixed(&self) -> Option<Arc<dyn FixedReads>> {
+        None
+    }
 
     /// Lists objects from `cursor` on: at most `max`, then the cursor to go on from (`End` if none are left).
     /// `namespace` `None` lists all namespaces.

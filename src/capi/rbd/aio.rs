@@ -1,6 +1,8 @@
 //! Asynchronous image I/O and completions.
 
-use super::handles::{self, CompletionHandle, ImageHandle, Sink, finish, start, start_untracked};
+use super::handles::{
+    self, CompletionHandle, ImageHandle, Sink, finish, start, start_reading, start_untracked,
+};
 use super::io::check_zero_flags;
 use crate::capi::arg::{self, InBufs, Later, OutBuf, OutBufs};
 use crate::capi::handle::{self, Shared};
@@ -353,7 +355,7 @@ fn read(handle: Shared<ImageHandle>, done: Shared<CompletionHandle>, offset: u64
         return finish(&handle, done, outcome);
     }
     let image = handle.image.clone();
-    start(handle, done, async move {
+    start_reading(handle, done, async move {
         let read = image.read(offset, length, &mut sink).await?;
         sink.outcome(read)
     });

@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use crate::sync::Mutex;
 
@@ -231,6 +231,40 @@ where
         let outcome = operation.await;
         (outcome, Some(ticket))
     });
+}
+
+/// [`start`] for reads: a helper thread of the store's, which may wait for the disk, runs it as far as it goes
+/// without waiting for anything else; mostly that is to its end.
+pub fn start_reading<F>(handle: Shared<ImageHandle>, completion: Shared<CompletionHandle>, operation: F)
+where
+    F: Future<Output = Result<i64, Errno>> + Send + 'static,
+{
+    let Some(helpers) = handle.image.helpers().cloned() else {
+        return start(handle, completion, operation);
+    };
+    let (session, ticket) = (handle.session.clone(), handle.image.ticket());
+    // Counts as a call under way from now on.
+    let call = session.begin();
+    let mut request = Box::pin(async move {
+        let outcome = caught(operation).await;
+        if outcome.is_err() {
+            handle.image.poison();
+        }
+        finish(&handle, completion, outcome.unwrap_or(Err(Errno::EIO)));
+        drop(ticket);
+    });
+    let job = Box::new(move || {
+        let _context = session.runtime().enter();
+        let mut nobody = Context::from_waker(Waker::noop());
+        if request.as_mut().poll(&mut nobody).is_pending() {
+            // Polled again there, so that whatever it waits for knows whom to wake.
+            session.spawn(request);
+        }
+        drop(call);
+    });
+    if let Err(job) = helpers.help(job) {
+        job();
+    }
 }
 
 /// [`start`] for requests that wait for others: what they hand back is dropped when they have completed.

@@ -5,6 +5,7 @@ use crate::capi::arg::{self, OutBuf};
 use crate::capi::types::{RBD_WRITE_ZEROES_FLAG_THICK_PROVISION, rbd_image_t};
 use crate::errno::Errno;
 use crate::image::{CompareOutcome, Image};
+use crate::store::fixed::waiting;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
@@ -223,7 +224,7 @@ fn read(handle: &ImageHandle, offset: u64, mut sink: Sink) -> Result<isize, Errn
         Some(read) => read?,
         None => {
             let _ticket = handle.image.ticket();
-            handle.wait(handle.image.read(offset, length, &mut sink))?
+            waiting(|| handle.wait(handle.image.read(offset, length, &mut sink)))?
         }
     };
     Ok(sink.outcome(read)? as isize)
@@ -249,7 +250,7 @@ fn read_each(
         let here = (unit - at % unit).min(end - at);
         piece.clear();
         piece.resize(here as usize, 0);
-        let read = handle.wait(image.read(at, here, &mut piece))?;
+        let read = waiting(|| handle.wait(image.read(at, here, &mut piece)))?;
         // The callback is told how much has been read so far, not where in the image it is.
         let answer = each(at - offset, &piece[..read as usize]);
         if answer < 0 {

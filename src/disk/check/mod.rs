@@ -112,6 +112,8 @@ async fn check_once(
         options: options.clone(),
         env: env.clone(),
         format: header.format,
+        // Everything is looked at as it is now.
+        fixed: None,
     };
     let objects = Arc::new(StoreObjects::new(store.clone(), names.clone()));
     let mut check =

@@ -9,6 +9,7 @@ mod fight_tests;
 mod model_tests;
 mod network;
 mod pattern;
+mod reader_tests;
 mod region;
 
 use std::sync::Arc;

@@ -134,6 +134,10 @@ impl Store for Client {
         Box::pin(async move { receiver.await.unwrap_or(Err(StoreError::ShutDown)) })
     }
 
+    fn fixed(&self) -> Option<Arc<dyn FixedReads>> {
+        self.inner.fixed()
+    }
+
     fn list(
         &self,
         pool: PoolId,

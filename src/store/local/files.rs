@@ -179,6 +179,21 @@ impl Files {
         Ok(data)
     }
 
+    /// Reads bytes without checking them. False: they are not in memory, and `may_wait` is false.
+    pub fn read_fixed(&self, id: FileId, at: u64, out: &mut [u8], may_wait: bool) -> io::Result<bool> {
+        let file = self.get(id)?;
+        if may_wait {
+            return file.read_exact_at(out, at).map(|()| true);
+        }
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        let length = out.len();
+        match preadv2(&*file, &mut [io::IoSliceMut::new(out)], at, ReadWriteFlags::NOWAIT) {
+            Ok(read) => Ok(read == length),
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Frees a range (`length` 0: the whole file). Space comes back at once, also where others have the file open.
     pub fn free(&self, id: FileId, start: u64, length: u64) {
         if length == 0 {

@@ -10,8 +10,10 @@ mod command;
 mod direct;
 mod events;
 mod files;
+mod fixed;
 mod folder;
 mod forked;
+mod helpers;
 mod queue;
 mod schema;
 mod stage;
@@ -33,8 +35,10 @@ use tokio::sync::oneshot;
 use self::apply::Garbage;
 use self::events::Events;
 use self::files::{Files, io_error};
+use self::fixed::FixedState;
 use self::folder::{Folder, Presence};
 use self::forked::Opened;
+use self::helpers::Helpers;
 use self::queue::{Call, Queue};
 use self::schema::Db;
 use self::threads::{Job, Pool};
@@ -72,6 +76,8 @@ struct Shared {
     events: Events,
     shut: AtomicBool,
     presence: Mutex<Option<Presence>>,
+    fixed: FixedState,
+    helpers: Helpers,
     /// Let go of by the last thread that had a connection.
     _opened: Opened,
 }
@@ -127,6 +133,8 @@ impl LocalStore {
             events: Events::open(&clients, gid)?,
             shut: AtomicBool::new(false),
             presence: Mutex::new(Some(presence)),
+            fixed: FixedState::new(folder.connect()?),
+            helpers: Helpers::default(),
             folder: folder.path.clone(),
             _opened: opened,
         });
@@ -195,6 +203,7 @@ impl Shared {
     fn stop(&self) {
         self.queue.close();
         self.pool.close();
+        self.helpers.close();
         self.events.stop();
     }
 

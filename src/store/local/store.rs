@@ -13,8 +13,9 @@ use super::{LocalStore, Shared, admin, clients, log_failure, stage};
 use crate::errno::Errno;
 use crate::store::interp;
 use crate::store::{
-    BoxFuture, ClusterStat, CommandReply, CommandTarget, ListCursor, ListEntry, NotifyReply, PoolId,
-    PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie, WatchHandler,
+    BoxFuture, ClusterStat, CommandReply, CommandTarget, FixedReads, ListCursor, ListEntry, NotifyReply,
+    PoolId, PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie,
+    WatchHandler,
 };
 
 fn ready<T: Send + 'static>(result: StoreResult<T>) -> BoxFuture<StoreResult<T>> {
@@ -96,6 +97,10 @@ impl Store for LocalStore {
             Ok(answered) => Box::pin(async move { answered.await.unwrap_or(Err(StoreError::ShutDown)) }),
             Err(error) => ready(Err(error)),
         }
+    }
+
+    fn fixed(&self) -> Option<Arc<dyn FixedReads>> {
+        Some(Arc::new(self.shared.clone()))
     }
 
     fn list(
@@ -278,6 +283,7 @@ impl Store for LocalStore {
     fn shutdown(&self) -> BoxFuture<()> {
         self.shared.begin_shutdown();
         let mut threads = std::mem::take(&mut *self.threads.lock());
+        threads.extend(self.shared.helpers.take_threads());
         // A callback of ours that shuts its own client down cannot be waited for.
         threads.retain(|thread| thread.thread().id() != std::thread::current().id());
         if threads.is_empty() {

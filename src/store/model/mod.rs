@@ -3,6 +3,7 @@
 //! An op list takes effect when [`Store::operate`] is called, before its future is polled. There are no threads:
 //! watchers are told from inside the future of the call that concerns them (`notify`, `operate` with a removal).
 
+mod fixed;
 mod object;
 mod pools;
 mod state;
@@ -22,8 +23,9 @@ use super::blocklist::Fenced;
 use super::interp::{self, Caller};
 use super::lock::EntityAddr;
 use super::{
-    BoxFuture, ClusterStat, CommandReply, CommandTarget, ListCursor, ListEntry, NotifyReply, PoolId,
-    PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie, WatchHandler,
+    BoxFuture, ClusterStat, CommandReply, CommandTarget, FixedReads, ListCursor, ListEntry, NotifyReply,
+    PoolId, PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie,
+    WatchHandler,
 };
 use crate::env::Env;
 use crate::errno::Errno;
@@ -138,6 +140,10 @@ impl Store for ModelStore {
             }
             Ok(reply)
         })
+    }
+
+    fn fixed(&self) -> Option<Arc<dyn FixedReads>> {
+        self.make_fixed()
     }
 
     fn list(

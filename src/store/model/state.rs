@@ -32,6 +32,8 @@ pub(super) struct State {
     pub next_cookie: u64,
     pub notifies: HashMap<u64, Pending>,
     pub next_notify: u64,
+    /// Op lists that changed something.
+    pub changes: u64,
     /// Until when (nanoseconds since 1970).
     blocklist: HashMap<Fenced, u64>,
 }
@@ -47,6 +49,7 @@ impl State {
             next_cookie: 1,
             notifies: HashMap::new(),
             next_notify: 1,
+            changes: 0,
             blocklist: HashMap::new(),
         };
         let mut rbd = Pool::new("rbd");
@@ -80,6 +83,8 @@ impl State {
         if !outcome.modified {
             return Ok((outcome.into_reply(0), vec![]));
         }
+        self.changes += 1;
+        let pool = self.pool_mut(request.target.pool)?;
         let mut slot: Option<Object> = pool.objects.remove(&key);
         let existed = slot.is_some();
         let version = slot.as_ref().map_or(0, |object| object.state.version).max(pool.version_floor) + 1;

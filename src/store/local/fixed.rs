@@ -1,0 +1,221 @@
+//! Reads of bytes that never change: rows that were read once say where they lie, so one `pread` is all it takes.
+//!
+//! A place in a data file that a row has named is never written again (docs/local-store.md), so what is remembered
+//! of an object leads to the bytes that it had then, or to a hole, a missing file, a shorter file.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::files::FileId;
+use super::schema::Db;
+use super::view::{ObjectRow, Place, extents_of_range};
+use super::{Shared, clients, now_ns};
+use crate::store::fixed::{Fixed, FixedReads, HelperJob};
+use crate::store::{StoreResult, Target, fixed};
+use crate::sync::Mutex;
+
+/// Pieces of objects that are remembered: 32 bytes each.
+const MAX_PIECES: usize = 64 << 10;
+/// Objects that are remembered: some hundred bytes each.
+const MAX_OBJECTS: usize = 8 << 10;
+
+/// A run of an object's bytes in a data file.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    start: u64,
+    length: u64,
+    file: FileId,
+    file_offset: u64,
+}
+
+/// What lies in data files of an object, ascending, as of a version of the database.
+struct Pieces {
+    version: i64,
+    list: Vec<Piece>,
+}
+
+#[derive(Default)]
+struct Known {
+    objects: HashMap<Target, Arc<Pieces>>,
+    pieces: usize,
+}
+
+/// A connection for looking, and what it saw.
+struct Glance {
+    db: Db,
+    /// The version of the database in which this client was found not to be fenced.
+    admitted: Option<i64>,
+}
+
+pub(super) struct FixedState {
+    glance: Mutex<Glance>,
+    known: Mutex<Known>,
+}
+
+impl FixedState {
+    pub fn new(db: Db) -> FixedState {
+        FixedState { glance: Mutex::new(Glance { db, admitted: None }), known: Mutex::default() }
+    }
+}
+
+impl Glance {
+    /// SQLite's own counter: another number after each commit of another connection, of any process. All commits are
+    /// of other connections, because this one only looks.
+    fn version(&self) -> Option<i64> {
+        let mut statement = self.db.conn.prepare_cached("PRAGMA data_version").ok()?;
+        statement.query_row([], |row| row.get(0)).ok()
+    }
+}
+
+impl Known {
+    fn remove(&mut self, target: &Target) {
+        if let Some(old) = self.objects.remove(target) {
+            self.pieces -= old.list.len();
+        }
+    }
+
+    fn insert(&mut self, target: &Target, pieces: Arc<Pieces>) {
+        self.remove(target);
+        if pieces.list.len() > MAX_PIECES {
+            return;
+        }
+        while self.pieces + pieces.list.len() > MAX_PIECES || self.objects.len() >= MAX_OBJECTS {
+            let Some(victim) = self.objects.keys().next().cloned() else { break };
+            self.remove(&victim);
+        }
+        self.pieces += pieces.list.len();
+        self.objects.insert(target.clone(), pieces);
+    }
+}
+
+impl Pieces {
+    /// Calls `each(piece, from, to)` for the parts of `start..end`; false if some of it is not there.
+    fn cover(&self, start: u64, end: u64, mut each: impl FnMut(&Piece, u64, u64) -> bool) -> Option<bool> {
+        let first = self.list.partition_point(|piece| piece.start + piece.length <= start);
+        let mut at = start;
+        for piece in &self.list[first..] {
+            if at >= end {
+                break;
+            }
+            if piece.start > at {
+                return None;
+            }
+            let to = end.min(piece.start + piece.length);
+            if !each(piece, at, to) {
+                return Some(false);
+            }
+            at = to;
+        }
+        (at >= end).then_some(true)
+    }
+
+    fn covers(&self, start: u64, end: u64) -> bool {
+        self.cover(start, end, |_, _, _| true) == Some(true)
+    }
+}
+
+impl Shared {
+    fn remembered(&self, target: &Target) -> Option<Arc<Pieces>> {
+        self.fixed.known.lock().objects.get(target).cloned()
+    }
+
+    /// Reads the rows of an object, unless they are what `old` was made of.
+    fn look(&self, target: &Target, old: Option<Arc<Pieces>>) -> Option<Arc<Pieces>> {
+        let glance = self.fixed.glance.lock();
+        // Before the rows: a commit in between makes them newer than they say, and they are read again.
+        let version = glance.version()?;
+        if old.is_some_and(|old| old.version == version) {
+            return None;
+        }
+        let list = self.snapshot_once(&glance.db, &|db| load(db, target)).ok()?;
+        drop(glance);
+        let pieces = Arc::new(Pieces { version, list });
+        self.fixed.known.lock().insert(target, pieces.clone());
+        Some(pieces)
+    }
+}
+
+/// Where an object's data lies, as far as it is in files; neighbours joined.
+fn load(db: &Db, target: &Target) -> StoreResult<Vec<Piece>> {
+    let Some(row) = ObjectRow::load(db, target)? else { return Ok(vec![]) };
+    let mut list: Vec<Piece> = Vec::new();
+    for extent in extents_of_range(db, target, &row, 0, row.state.size)? {
+        let Place::File { file, file_offset, skip, .. } = extent.place else { continue };
+        let file_offset = file_offset + skip;
+        match list.last_mut() {
+            Some(last)
+                if last.start + last.length == extent.start
+                    && last.file == file
+                    && last.file_offset + last.length == file_offset =>
+            {
+                last.length += extent.length;
+            }
+            Some(_) | None => {
+                list.push(Piece { start: extent.start, length: extent.length, file, file_offset });
+            }
+        }
+    }
+    list.shrink_to_fit();
+    Ok(list)
+}
+
+impl FixedReads for Arc<Shared> {
+    fn mark(&self) -> Option<u64> {
+        if self.shut.load(std::sync::atomic::Ordering::Acquire) {
+            return None;
+        }
+        let mut glance = self.fixed.glance.lock();
+        let version = glance.version()?;
+        if glance.admitted != Some(version) {
+            if clients::is_fenced(&glance.db, self, now_ns()).ok()? {
+                return None;
+            }
+            // The list may be newer than the version, never older.
+            glance.admitted = Some(version);
+        }
+        Some(version as u64)
+    }
+
+    fn read(&self, target: &Target, offset: u64, out: &mut [u8]) -> Fixed {
+        let end = offset + out.len() as u64;
+        let may_wait = fixed::is_helper();
+        let mut pieces = self.remembered(target);
+        if !pieces.as_ref().is_some_and(|pieces| pieces.covers(offset, end)) {
+            if !may_wait {
+                return Fixed::Busy;
+            }
+            match self.look(target, pieces.take()) {
+                Some(found) if found.covers(offset, end) => pieces = Some(found),
+                Some(_) | None => return Fixed::Unknown,
+            }
+        }
+        let Some(pieces) = pieces else { return Fixed::Unknown };
+        let mut outcome = Fixed::Read;
+        pieces.cover(offset, end, |piece, from, to| {
+            let part = &mut out[(from - offset) as usize..(to - offset) as usize];
+            outcome = match self.files.read_fixed(
+                piece.file,
+                piece.file_offset + (from - piece.start),
+                part,
+                may_wait,
+            ) {
+                Ok(true) => Fixed::Read,
+                Ok(false) => Fixed::Busy,
+                Err(_) => Fixed::Unknown,
+            };
+            outcome == Fixed::Read
+        });
+        if outcome == Fixed::Unknown {
+            self.forget(target);
+        }
+        outcome
+    }
+
+    fn forget(&self, target: &Target) {
+        self.fixed.known.lock().remove(target);
+    }
+
+    fn help(&self, job: HelperJob) -> Result<(), HelperJob> {
+        self.helpers.submit(job)
+    }
+}
