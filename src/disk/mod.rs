@@ -10,6 +10,8 @@ pub mod checkpoint;
 mod damage_tests;
 pub mod diff;
 mod error;
+#[cfg(test)]
+mod fixed_tests;
 mod gc;
 mod head;
 pub(crate) mod header;

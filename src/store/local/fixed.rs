@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::files::FileId;
 use super::schema::Db;
@@ -50,11 +51,22 @@ struct Glance {
 pub(super) struct FixedState {
     glance: Mutex<Glance>,
     known: Mutex<Known>,
+    /// Reads without waiting that found nothing in memory, one after the other.
+    misses: AtomicU32,
 }
+
+/// After so many misses only one read in so many still tries without waiting: a try that misses costs as much as half
+/// of a read, because it already asks the disk.
+const MISSES: u32 = 8;
+const TRY_ONE_IN: u32 = 16;
 
 impl FixedState {
     pub fn new(db: Db) -> FixedState {
-        FixedState { glance: Mutex::new(Glance { db, admitted: None }), known: Mutex::default() }
+        FixedState {
+            glance: Mutex::new(Glance { db, admitted: None }),
+            known: Mutex::default(),
+            misses: AtomicU32::new(0),
+        }
     }
 }
 
@@ -161,7 +173,7 @@ fn load(db: &Db, target: &Target) -> StoreResult<Vec<Piece>> {
 
 impl FixedReads for Arc<Shared> {
     fn mark(&self) -> Option<u64> {
-        if self.shut.load(std::sync::atomic::Ordering::Acquire) {
+        if self.shut.load(Ordering::Acquire) {
             return None;
         }
         let mut glance = self.fixed.glance.lock();
@@ -190,6 +202,13 @@ impl FixedReads for Arc<Shared> {
             }
         }
         let Some(pieces) = pieces else { return Fixed::Unknown };
+        if !may_wait {
+            let misses = self.fixed.misses.load(Ordering::Relaxed);
+            if misses >= MISSES && !misses.is_multiple_of(TRY_ONE_IN) {
+                self.fixed.misses.store(misses.wrapping_add(1).max(MISSES), Ordering::Relaxed);
+                return Fixed::Busy;
+            }
+        }
         let mut outcome = Fixed::Read;
         pieces.cover(offset, end, |piece, from, to| {
             let part = &mut out[(from - offset) as usize..(to - offset) as usize];
@@ -205,6 +224,14 @@ impl FixedReads for Arc<Shared> {
             };
             outcome == Fixed::Read
         });
+        if !may_wait {
+            match outcome {
+                Fixed::Read => self.fixed.misses.store(0, Ordering::Relaxed),
+                Fixed::Busy | Fixed::Unknown => {
+                    self.fixed.misses.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
         if outcome == Fixed::Unknown {
             self.forget(target);
         }
