@@ -64,7 +64,7 @@ fn a_block_that_rots_under_the_short_way_is_an_error_and_fails_alone() {
         disk.release().await.unwrap();
         let other = client(folder.path());
         let reader = open(&other, &names, options()).await;
-        let whole: Vec<u8> = (0..BLOCKS).flat_map(|n| block(n)).collect();
+        let whole: Vec<u8> = (0..BLOCKS).flat_map(block).collect();
         assert!(read(&reader, 0, BLOCKS * 4096).await == whole);
         // Which rows there are is learnt where one may wait.
         let fixed = reader.fixed().unwrap().clone();
