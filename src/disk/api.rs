@@ -74,8 +74,12 @@ impl Disk {
 
     /// Deletes all objects of the image, the header last, so that an interrupted removal can be started again.
     /// `Store` with ENOENT if there is no header.
-    pub async fn remove(store: &Arc<dyn Store>, names: &DiskNames) -> DiskResult<()> {
-        super::remove::remove(store, names).await
+    pub async fn remove(
+        store: &Arc<dyn Store>,
+        names: &DiskNames,
+        progress: RemoveProgress<'_>,
+    ) -> DiskResult<()> {
+        super::remove::remove(store, names, progress).await
     }
 
     /// Opens the image as a reader: it sees what other openers have flushed.

@@ -83,7 +83,7 @@ fn write_read_flush_reopen() {
         assert_eq!(read(&disk, 0, 12288).await, wanted);
         assert_eq!(read(&reader, 0, 12288).await, wanted);
         drop(disk);
-        Disk::remove(&store, &names).await.unwrap();
+        Disk::remove(&store, &names, &|_, _| ()).await.unwrap();
         let (left, _) = store.list(names.pool, None, crate::store::ListCursor::begin(), 100).await.unwrap();
         assert_eq!(left, vec![]);
     });

@@ -24,7 +24,11 @@ mod range_lock;
 mod read;
 mod reader;
 mod remove;
+#[cfg(test)]
+mod remove_tests;
 mod replay;
+#[cfg(test)]
+mod replay_tests;
 pub mod segments;
 mod shared;
 #[cfg(test)]
@@ -51,6 +55,7 @@ pub use names::{DiskNames, EPOCH_XATTR, MapObjectNumber};
 pub use options::{
     CacheOptions, DEFAULT_SEGMENT_BYTES, DiskOptions, DiskStats, FormatParams, MAX_SIZE_BYTES, SnapInfo,
 };
+pub use remove::RemoveProgress;
 pub use segments::{SegmentInfo, SegmentTotals};
 pub use sink::ReadSink;
 pub use state::{DiskState, GcMove, Pressure, RecordAt};

@@ -73,9 +73,9 @@ impl Default for CacheOptions {
 #[derive(Clone, Debug)]
 pub struct DiskOptions {
     pub cache: CacheOptions,
-    /// Memory for clean pages of the map.
+    /// What the map, the segment table and the tables beside them may take in memory: a ceiling, taken as needed.
     pub map_memory_bytes: u64,
-    /// A checkpoint is taken when this much log was written since the last one: it bounds replay.
+    /// A checkpoint is taken when this much log was written since the last one: it bounds replay (docs/scale.md).
     pub checkpoint_log_bytes: u64,
     /// Appends to different segments that may be in flight at once, 1 to 16.
     pub segments_in_flight: u32,
@@ -92,7 +92,7 @@ impl Default for DiskOptions {
     fn default() -> DiskOptions {
         DiskOptions {
             cache: CacheOptions::default(),
-            map_memory_bytes: 64 << 20,
+            map_memory_bytes: 256 << 20,
             checkpoint_log_bytes: 256 << 20,
             segments_in_flight: 4,
             gc: true,

@@ -44,6 +44,7 @@ pub(crate) async fn take_over(shared: &Arc<Shared>) -> DiskResult<Arc<Writer>> {
 }
 
 async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writer>> {
+    let begun = shared.env.now();
     // Nobody with a lower epoch can change the header from here on.
     let header = Header::read(&shared.store, &shared.names).await?;
     if header.epoch != epoch {
@@ -85,6 +86,15 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
         }
         head.state.set_epoch(epoch);
         if let Some(start) = create_first(shared, &cursor, &head, epoch).await? {
+            tracing::info!(
+                "{}: epoch {}, replayed {} records, {} bytes, in {:.3} s",
+                shared.names.header().oid,
+                epoch.0,
+                stats.replayed_records,
+                stats.replay_bytes,
+                shared.env.now().saturating_sub(begun).as_secs_f64()
+            );
+            start_warming(shared, &head);
             stats.replay_bytes += start.offset;
             let root = RootBlob::decode(&header.root, &shared.names.header().oid)?;
             let writer = Writer::new(shared.clone(), head, start, stats, root);
@@ -93,6 +103,16 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
         }
         // An older writer was faster: its segment is part of the log.
     }
+}
+
+/// Loads the map's inner pages beside what the writer does. What cannot be loaded now fails when it is needed.
+fn start_warming(shared: &Arc<Shared>, head: &Head) {
+    let state = head.state.clone();
+    shared.env.spawn(Box::pin(async move {
+        if let Err(error) = state.warm().await {
+            tracing::debug!("loading inner pages of the map: {error}");
+        }
+    }));
 }
 
 async fn take_epoch(shared: &Shared) -> DiskResult<WriterEpoch> {

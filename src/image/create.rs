@@ -14,6 +14,7 @@ use super::pool::Pool;
 use super::pool_meta;
 use super::remove::finish_removal;
 use super::settings::{Conf, CreateDefaults, Layers};
+use super::snaps::no_progress;
 use crate::disk::{Disk, DiskNames, FormatParams};
 use crate::env::Env;
 use crate::errno::Errno;
@@ -143,7 +144,7 @@ pub async fn create(
         Err(error) => {
             // Nobody knows of the new parts: they can go at once.
             let names = DiskNames::new(pool.id, &pool.namespace, &id, params.data_pool);
-            match Disk::remove(&pool.store, &names).await {
+            match Disk::remove(&pool.store, &names, no_progress()).await {
                 Ok(()) => directory::end_creation(pool, &id).await?,
                 Err(second) => tracing::warn!("image id {id}: cleaning up: {second}"),
             }
@@ -161,12 +162,12 @@ async fn clear_way(pool: &Pool, name: &str) -> ImageResult<()> {
     }
     for (id, removed) in directory::removals(pool).await? {
         if removed == name {
-            finish_removal(pool, &removed, &id).await?;
+            finish_removal(pool, &removed, &id, no_progress()).await?;
         }
     }
     let Some(id) = directory::lookup(pool, name).await? else { return Ok(()) };
     match header::load(pool, &id).await {
-        Ok(header) if header.removing => finish_removal(pool, name, &id).await,
+        Ok(header) if header.removing => finish_removal(pool, name, &id, no_progress()).await,
         Ok(_) => {
             match directory::name_of(pool, &id).await? {
                 // A rename that was cut short has claimed the name for nothing.
@@ -203,7 +204,7 @@ async fn clear_creations(pool: &Pool, env: &dyn Env) -> ImageResult<()> {
             Err(error) => return Err(error),
         };
         let names = DiskNames::new(pool.id, &pool.namespace, &id, data_pool);
-        match Disk::remove(&pool.store, &names).await {
+        match Disk::remove(&pool.store, &names, no_progress()).await {
             Ok(()) => {}
             Err(error) if Errno::from(&error) == Errno::ENOENT => {}
             Err(error) => return Err(error.into()),

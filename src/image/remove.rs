@@ -28,15 +28,17 @@ pub async fn remove(pool: &Pool, name: &str, env: Arc<dyn Env>, progress: Progre
         // A removal that was cut short may have come this far already.
         for (id, removed) in directory::removals(pool).await? {
             if removed == name {
-                return finish_removal(pool, name, &id).await;
+                return finish_removal(pool, name, &id, progress).await;
             }
         }
         return refuse(Errno::ENOENT, format!("no image {name}"));
     };
     match header::load(pool, &id).await {
-        Ok(header) if header.removing => return finish_removal(pool, name, &id).await,
+        Ok(header) if header.removing => return finish_removal(pool, name, &id, progress).await,
         Ok(_) => {}
-        Err(error) if error.errno() == Errno::ENOENT => return finish_removal(pool, name, &id).await,
+        Err(error) if error.errno() == Errno::ENOENT => {
+            return finish_removal(pool, name, &id, progress).await;
+        }
         Err(error) => return Err(error),
     }
     if directory::resolve(pool, name).await?.is_none() {
@@ -51,10 +53,7 @@ pub async fn remove(pool: &Pool, name: &str, env: Arc<dyn Env>, progress: Progre
     }
     directory::begin_removal(pool, name, &id).await?;
     guard.release(pool, &id).await;
-    progress(0, 1);
-    finish_removal(pool, name, &id).await?;
-    progress(1, 1);
-    Ok(())
+    finish_removal(pool, name, &id, progress).await
 }
 
 async fn check(pool: &Pool, id: &str, guard: &Guard) -> ImageResult<()> {
@@ -108,7 +107,7 @@ async fn break_dead(pool: &Pool, oid: &str, cookie: &str) -> ImageResult<()> {
 }
 
 /// All steps after the first, whichever of them were done already.
-pub async fn finish_removal(pool: &Pool, name: &str, id: &str) -> ImageResult<()> {
+pub async fn finish_removal(pool: &Pool, name: &str, id: &str, progress: Progress<'_>) -> ImageResult<()> {
     directory::begin_removal(pool, name, id).await?;
     let data_pool = match header::load(pool, id).await {
         Ok(header) => header.properties.data_pool,
@@ -121,7 +120,7 @@ pub async fn finish_removal(pool: &Pool, name: &str, id: &str) -> ImageResult<()
     header::set_removing(pool, id, true).await?;
     directory::unclaim(pool, name, id).await?;
     let names = DiskNames::new(pool.id, &pool.namespace, id, data_pool);
-    match Disk::remove(&pool.store, &names).await {
+    match Disk::remove(&pool.store, &names, progress).await {
         Ok(()) => {}
         Err(error) if Errno::from(&error) == Errno::ENOENT => {}
         Err(error) => return Err(error.into()),

@@ -96,8 +96,11 @@ async fn all_content(
     let mut views = vec![(None, head.clone())];
     for snapshot in head.snap_list().await.unwrap() {
         let env = TokioEnv::current();
-        let disk = Disk::open_snapshot(store.clone(), names.clone(), snapshot.id, options(), env).await;
-        views.push((Some(snapshot.id.0), disk.unwrap()));
+        match Disk::open_snapshot(store.clone(), names.clone(), snapshot.id, options(), env).await {
+            Ok(disk) => views.push((Some(snapshot.id.0), disk)),
+            // Its top page is lost, and so is all of it.
+            Err(_) => drop(all.insert(Some(snapshot.id.0), vec![None; (SIZE / 4096) as usize])),
+        }
     }
     for (view, disk) in views {
         let mut blocks = Vec::new();

@@ -19,5 +19,6 @@ mod write;
 pub(crate) use delete::is_pinned;
 pub use delete::{Deletable, SnapshotPin};
 pub use publish::{ROOT_KEY, publish_ops};
+pub(crate) use root::root_bytes;
 pub use root::{Object, Replay, RootBlob, SnapshotRoot};
 pub use write::Frozen;

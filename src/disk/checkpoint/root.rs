@@ -66,6 +66,11 @@ pub struct SnapshotRoot {
     pub(crate) map: Option<Child>,
 }
 
+/// Length of a root with so many map objects and dropped subtrees.
+pub(crate) fn root_bytes(objects: usize, dropped: usize) -> usize {
+    ROOT_FIXED_BYTES + objects * OBJECT_BYTES + dropped * DROPPED_BYTES + 4
+}
+
 impl RootBlob {
     pub fn snapshot(&self) -> SnapshotRoot {
         SnapshotRoot {
@@ -77,8 +82,7 @@ impl RootBlob {
     }
 
     pub fn encode(&self) -> Vec<u8> {
-        let length =
-            ROOT_FIXED_BYTES + self.objects.len() * OBJECT_BYTES + self.dropped.len() * DROPPED_BYTES + 4;
+        let length = root_bytes(self.objects.len(), self.dropped.len());
         let mut out = Vec::with_capacity(length);
         out.extend_from_slice(&ROOT_MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());

@@ -193,6 +193,7 @@ impl Frozen {
         meta.published = Some((self.root.lsn, self.root.replay.segment));
         meta.published_checkpoint = self.root.checkpoint;
         drop(meta);
+        state.count_tables();
         state
     }
 

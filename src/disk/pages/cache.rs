@@ -94,6 +94,8 @@ pub(crate) struct Cache {
     held: usize,
     /// Bytes of old versions that the checkpoint being written holds.
     copies: usize,
+    /// Bytes of what is no page and shares the limit.
+    beside: usize,
     next_ticket: u64,
 }
 
@@ -108,12 +110,23 @@ impl Cache {
             bytes: 0,
             held: 0,
             copies: 0,
+            beside: 0,
             next_ticket: 1,
         }
     }
 
+    /// What pages may take. However much else there is, they keep half of the limit.
     pub fn limit(&self) -> usize {
-        self.limit
+        self.limit - self.beside.min(self.limit / 2)
+    }
+
+    /// Bytes of what is no page and shares the limit.
+    pub fn beside(&self) -> usize {
+        self.beside
+    }
+
+    pub fn set_beside(&mut self, bytes: usize) {
+        self.beside = bytes;
     }
 
     pub fn set_limit(&mut self, limit: usize) {
@@ -340,7 +353,7 @@ impl Cache {
         for ring in 0..self.rings.len() {
             // Twice around: the first time takes away the marks of use.
             let mut steps = 2 * self.rings[ring].len();
-            while self.bytes + self.copies > self.limit && steps > 0 {
+            while self.bytes + self.copies > self.limit() && steps > 0 {
                 steps -= 1;
                 let Some((key, ticket)) = self.rings[ring].pop_front() else { break };
                 let Some(slot) = self.slots.get_mut(&key) else { continue };

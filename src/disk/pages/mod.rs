@@ -10,6 +10,7 @@ pub(crate) mod memory;
 mod objects;
 mod page;
 mod together;
+mod warm;
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;

@@ -8,6 +8,7 @@
 //! - lookups, `segments_deleted` and `clean_map` may be called from any task at any time.
 
 mod correct;
+mod dead;
 mod reap;
 mod rollback;
 #[cfg(test)]
@@ -29,9 +30,12 @@ use super::segments::{SegmentInfo, SegmentTotals, leaf_of};
 use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, Lsn, SegmentSeq, WriterEpoch};
 use crate::store::Store;
 pub(crate) use correct::{Corrections, Sums};
+use dead::DeadSegments;
 
 /// Cut-off pages looked at after each record while there are any.
 const REAP_PER_RECORD: usize = 2;
+/// Memory of an entry in the table of map objects, with what the tree needs for it.
+const OBJECT_MEMORY: usize = 2 * size_of::<(MapObjectNumber, Object)>();
 /// More cut-off subtrees than this are looked at at once, so that the root stays small.
 pub(crate) const MAX_DROPPED: usize = 1024;
 
@@ -64,20 +68,6 @@ pub enum Pressure {
     Stop,
 }
 
-/// A segment without a live block.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Dead {
-    pub born: Lsn,
-    pub died: Lsn,
-    pub bytes: u32,
-}
-
-impl Dead {
-    fn new(info: &SegmentInfo) -> Dead {
-        Dead { born: info.birth, died: info.changed, bytes: info.bytes }
-    }
-}
-
 /// What is not kept in pages.
 pub(crate) struct Meta {
     pub lsn: Lsn,
@@ -90,8 +80,8 @@ pub(crate) struct Meta {
     /// Counter of the last map object of this epoch.
     pub last_object: u32,
     pub objects: BTreeMap<MapObjectNumber, Object>,
-    /// Segments without a live block that are known, A scan of the table finds all.
-    pub dead: BTreeMap<SegmentSeq, Dead>,
+    /// Segments without a live block that are known. A scan of the table finds all.
+    pub dead: DeadSegments,
     /// Published checkpoint: its LSN and the segment of its replay position.
     pub published: Option<(Lsn, SegmentSeq)>,
     pub published_checkpoint: u64,
@@ -130,7 +120,7 @@ impl DiskState {
             checkpointing: false,
             last_object: 0,
             objects: BTreeMap::new(),
-            dead: BTreeMap::new(),
+            dead: DeadSegments::default(),
             published: None,
             published_checkpoint: 0,
             failed: None,
@@ -183,12 +173,14 @@ impl DiskState {
             checkpointing: false,
             last_object: root.last_object,
             objects: root.objects.clone(),
-            dead: BTreeMap::new(),
+            dead: DeadSegments::default(),
             published: Some((root.lsn, root.replay.segment)),
             published_checkpoint: root.checkpoint,
             failed: None,
         };
-        Ok(Arc::new(DiskState { pages, meta: Mutex::new(meta), read_only }))
+        let state = DiskState { pages, meta: Mutex::new(meta), read_only };
+        state.count_tables();
+        Ok(Arc::new(state))
     }
 
     /// The epoch of the writer that owns this state from now on: map objects get its numbers.
@@ -224,7 +216,7 @@ impl DiskState {
 
     /// Bytes of segments that are known to be dead and wait to be deleted.
     pub fn dead_bytes(&self) -> u64 {
-        self.meta.lock().dead.values().map(|dead| u64::from(dead.bytes)).sum()
+        self.meta.lock().dead.bytes()
     }
 
     /// The segment in which replay begins; those before it get no more records.
@@ -232,9 +224,31 @@ impl DiskState {
         self.meta.lock().published.map_or(SegmentSeq(0), |(_, segment)| segment)
     }
 
-    /// Bytes that the pages take in memory.
+    /// Bytes that the pages and the tables beside them take in memory.
     pub fn memory_bytes(&self) -> usize {
-        self.pages.lock().cache.bytes()
+        let core = self.pages.lock();
+        core.cache.bytes() + core.cache.beside()
+    }
+
+    /// Bytes of the root that the next checkpoint publishes, as far as they grow with the image.
+    pub fn root_bytes(&self) -> usize {
+        let dropped = self.pages.lock().dropped.len();
+        super::checkpoint::root_bytes(self.meta.lock().objects.len(), dropped)
+    }
+
+    /// The tables that grow with the image and are not kept in pages leave the pages less room.
+    pub(crate) fn count_tables(&self) {
+        let beside = {
+            let meta = self.meta.lock();
+            meta.dead.memory() + meta.objects.len() * OBJECT_MEMORY
+        };
+        self.pages.lock().cache.set_beside(beside);
+    }
+
+    /// Loads the inner pages of the map, so that a lookup costs one store read at most. Reads what lies together at
+    /// once; does nothing beyond half of the memory limit.
+    pub async fn warm(&self) -> Result<(), DiskError> {
+        self.pages.warm().await
     }
 
     pub fn set_memory_limit(&self, bytes: usize) {
@@ -298,6 +312,7 @@ impl DiskState {
         let result = match result {
             Ok(()) => {
                 self.meta.lock().lsn = at.lsn;
+                self.count_tables();
                 self.reap_some().await
             }
             Err(error) => Err(error),

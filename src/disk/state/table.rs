@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Dead, DiskState, RecordAt};
+use super::dead::Dead;
+use super::{DiskState, RecordAt};
 use crate::disk::pages::{Core, Page};
 use crate::disk::segments::{PAGE_SEGMENTS, SegmentInfo, SegmentPage, SegmentTotals, leaf_of};
 use crate::disk::{DiskError, Lsn, SegmentSeq};

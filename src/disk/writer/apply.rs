@@ -116,7 +116,7 @@ impl Writer {
             Some(Due::Exact) => return None,
             Some(Due::Soon) | None => {}
         }
-        if state.checkpoint.running && self.must_wait_for_checkpoint() {
+        if self.must_wait_for_checkpoint(state) {
             return None;
         }
         // The oldest record, if it is durable: all before it are applied, so there is no gap.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -10,6 +11,13 @@ use crate::disk::header::{Header, SNAP_SEQ_KEY, Snapshot};
 use crate::disk::{
     DiskError, DiskResult, Frozen, Lsn, Pressure, Replay, RootBlob, SnapInfo, SnapshotPin, SnapshotRoot,
 };
+
+/// Nothing more is applied before a checkpoint has ended when this many times the option's log is not in one; the
+/// second is for when the last one failed. So writers wait for room, and replay stays bounded.
+const MOST_LOG: u64 = 2;
+const MOST_LOG_AFTER_FAILURE: u64 = 4;
+/// When a failed checkpoint is tried again although nothing moves on.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A snapshot that is to be made exactly at this LSN, and who waits for it.
 pub(super) type WantedSnapshot = (Lsn, SnapInfo, oneshot::Sender<DiskResult<SnapInfo>>);
@@ -80,9 +88,33 @@ impl Writer {
         (again && (long || full)).then_some(Due::Soon)
     }
 
-    /// Whether the map has no room for more changes before the running checkpoint has ended.
-    pub(super) fn must_wait_for_checkpoint(&self) -> bool {
-        self.head.state.pressure() >= Pressure::Stop
+    /// Whether no more records may be applied before a checkpoint has ended: the map has no room for more changes, or
+    /// replay would become too long. A disk that is being closed brings home what it accepted all the same.
+    pub(super) fn must_wait_for_checkpoint(&self, state: &State) -> bool {
+        (state.checkpoint.running && self.head.state.pressure() >= Pressure::Stop) || self.log_is_long(state)
+    }
+
+    fn log_is_long(&self, state: &State) -> bool {
+        let checkpoint = &state.checkpoint;
+        let failing = checkpoint.failed_at.is_some();
+        let times = if failing { MOST_LOG_AFTER_FAILURE } else { MOST_LOG };
+        (checkpoint.running || failing)
+            && !state.draining
+            && state.stats.replay_bytes >= self.shared.options.checkpoint_log_bytes.saturating_mul(times)
+    }
+
+    /// Tries a failed checkpoint again later.
+    fn retry_later(self: &Arc<Self>) {
+        let (writer, env) = (Arc::downgrade(self), self.shared.env.clone());
+        self.shared.env.spawn(Box::pin(async move {
+            env.sleep(RETRY).await;
+            let Some(writer) = writer.upgrade() else { return };
+            let mut state = writer.state.lock();
+            if state.checkpoint.failed_at.is_some() {
+                state.checkpoint.failed_at = Some(Lsn(0));
+                writer.start_applying(&mut state);
+            }
+        }));
     }
 
     /// Called by the applying task between two records; `running` is set.
@@ -184,6 +216,9 @@ impl Writer {
                 }
                 if matches!(error, DiskError::Fenced { .. }) {
                     self.fail(&mut state, error.clone());
+                }
+                if self.log_is_long(&state) {
+                    self.retry_later();
                 }
             }
         }

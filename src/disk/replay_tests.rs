@@ -1,0 +1,107 @@
+//! Replay stays bounded although checkpoints are slow or fail: writers wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use super::api_tests::{formatted, open, options};
+use super::*;
+use crate::env::TokioEnv;
+use crate::errno::Errno;
+use crate::store::faulty::{Call, Fault, FaultyStore};
+use crate::store::model::ModelCluster;
+use crate::store::{Op, Store, StoreError};
+
+const LIMIT: u64 = 1 << 20;
+const DIRTY: u64 = 512 << 10;
+const SEGMENT: u64 = 1 << 20;
+const BLOCKS: u64 = 6000;
+
+fn bounded() -> DiskOptions {
+    let cache = CacheOptions { max_dirty_bytes: DIRTY, ..options().cache };
+    DiskOptions { cache, checkpoint_log_bytes: LIMIT, gc: false, ..options() }
+}
+
+/// Writes of map objects; the rest of a checkpoint is small.
+fn is_checkpoint(call: &Call<'_>) -> bool {
+    call.request.target.oid.starts_with("lsvd_map.")
+        && call.request.ops.iter().any(|(op, _)| matches!(op, Op::WriteFull { .. }))
+}
+
+async fn write_all(disk: Arc<Disk>) {
+    for n in 0..BLOCKS {
+        disk.write(n * 7919 % 16384 * BLOCK_BYTES, &[&[n as u8; 4096]]).await.unwrap();
+    }
+    disk.flush().await.unwrap();
+}
+
+/// On a clock that stands still while anything is to be done.
+fn run(test: impl Future<Output = ()>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().start_paused(true).build().unwrap().block_on(test);
+}
+
+/// What the next opener has to replay, if the writer stops here.
+async fn replayed(cluster: &ModelCluster, names: &DiskNames) -> u64 {
+    let disk = open(&cluster.client(), names, bounded()).await;
+    disk.acquire().await.unwrap();
+    disk.stats().replay_bytes
+}
+
+#[test]
+fn slow_checkpoints_make_writers_wait() {
+    run(async {
+        let cluster = ModelCluster::new();
+        let names = formatted(&cluster.client(), 64 << 20).await;
+        let hour = Duration::from_secs(3600);
+        let slow = move |call: &Call<'_>| match is_checkpoint(call) {
+            true => Fault::Delay { before: hour, after: Duration::ZERO },
+            false => Fault::None,
+        };
+        let store: Arc<dyn Store> = FaultyStore::new(cluster.client(), TokioEnv::current(), slow);
+        let disk = open(&store, &names, bounded()).await;
+        disk.acquire().await.unwrap();
+        let work = tokio::spawn(write_all(disk.clone()));
+        // The first checkpoint is not there yet: the writer has done what it may and waits.
+        tokio::time::sleep(hour / 2).await;
+        assert!(!work.is_finished());
+        let stats = disk.stats();
+        assert!(stats.checkpoint_lsn == 0 && stats.log_bytes >= 2 * LIMIT, "{stats:?}");
+        assert!(stats.log_bytes <= 2 * LIMIT + DIRTY + SEGMENT, "{stats:?}");
+        // It goes on with each checkpoint, to the end.
+        work.await.unwrap();
+        assert!(disk.stats().log_bytes > BLOCKS * SLOT_BYTES);
+        assert!(disk.stats().replay_bytes <= 2 * LIMIT + DIRTY + SEGMENT);
+        drop(disk);
+        let replayed = replayed(&cluster, &names).await;
+        assert!(replayed <= 2 * LIMIT + DIRTY + SEGMENT, "{replayed} bytes");
+    });
+}
+
+#[test]
+fn failing_checkpoints_make_writers_wait_and_are_tried_again() {
+    run(async {
+        let cluster = ModelCluster::new();
+        let names = formatted(&cluster.client(), 64 << 20).await;
+        let full = Arc::new(AtomicBool::new(true));
+        let fails = full.clone();
+        let policy = move |call: &Call<'_>| match is_checkpoint(call) && fails.load(SeqCst) {
+            true => Fault::ErrorBefore(StoreError::Op(Errno::ENOSPC)),
+            false => Fault::None,
+        };
+        let store: Arc<dyn Store> = FaultyStore::new(cluster.client(), TokioEnv::current(), policy);
+        let disk = open(&store, &names, bounded()).await;
+        disk.acquire().await.unwrap();
+        let work = tokio::spawn(write_all(disk.clone()));
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!(!work.is_finished());
+        let stats = disk.stats();
+        assert!(stats.log_bytes <= 4 * LIMIT + DIRTY + SEGMENT, "{stats:?}");
+        full.store(false, SeqCst);
+        // By itself, without another request.
+        work.await.unwrap();
+        assert!(disk.stats().checkpoint_lsn > 0);
+        disk.close().await.unwrap();
+        assert!(replayed(&cluster, &names).await <= SEGMENT);
+    });
+}
