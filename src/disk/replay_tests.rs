@@ -99,7 +99,7 @@ fn failing_checkpoints_make_writers_wait_and_are_tried_again() {
         assert!(stats.log_bytes <= 4 * LIMIT + DIRTY + SEGMENT, "{stats:?}");
         full.store(false, SeqCst);
         // By itself, without another request.
-        work.await.unwrap();
+        tokio::time::timeout(Duration::from_secs(600), work).await.expect("it goes on").unwrap();
         assert!(disk.stats().checkpoint_lsn > 0);
         disk.close().await.unwrap();
         assert!(replayed(&cluster, &names).await <= SEGMENT);
