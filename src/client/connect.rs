@@ -77,7 +77,10 @@ pub fn open(context: &Context) -> Result<Arc<Session>, ConnectError> {
 
 fn open_local(folder: &std::path::Path, context: &Context) -> Result<Arc<dyn Store>, ConnectError> {
     let name = context.conf.lock().entity_name();
-    match runtime::without_signals(|| LocalStore::open(folder, &name, LocalOptions::default())) {
+    // The OSDs' in Ceph; here the clients are the store.
+    let watch_timeout_s = context.conf.lock().u64("osd_client_watch_timeout").clamp(1, 86_400) as u32;
+    let options = LocalOptions { watch_timeout_s, ..LocalOptions::default() };
+    match runtime::without_signals(|| LocalStore::open(folder, &name, options)) {
         Ok(store) => Ok(store),
         Err(source) => Err(ConnectError::Store { place: folder.display().to_string(), source }),
     }

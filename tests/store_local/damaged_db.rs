@@ -33,7 +33,7 @@ fn settle(db: &Connection) {
 }
 
 fn try_open(path: &Path) -> StoreResult<Arc<LocalStore>> {
-    LocalStore::open(path, "client.test", LocalOptions { readers: 1 })
+    LocalStore::open(path, "client.test", LocalOptions { readers: 1, ..LocalOptions::default() })
 }
 
 /// A store as older versions made it: its database has no sums of pages.

@@ -9,7 +9,7 @@ use logrbd::store::{ListCursor, OpOut, PoolId, Reply, Store, StoreResult, Target
 use crate::r#gen::{self, Rng};
 
 pub fn open(path: &std::path::Path) -> Arc<LocalStore> {
-    LocalStore::open(path, "client.test", LocalOptions { readers: 2 }).unwrap()
+    LocalStore::open(path, "client.test", LocalOptions { readers: 2, ..LocalOptions::default() }).unwrap()
 }
 
 fn targets() -> Vec<Target> {

@@ -8,7 +8,7 @@ use crate::disk::buffer::Record;
 use crate::disk::shared::{epoch_is, store_error};
 use crate::disk::{DiskError, DiskResult, Lsn};
 use crate::errno::Errno;
-use crate::store::{Op, OpFlags, Reply, Request};
+use crate::store::{Op, OpFlags, Reply, Request, StoreError};
 
 /// Neighbouring records of one segment that are sent together.
 pub(super) struct Append {
@@ -126,7 +126,10 @@ impl Writer {
         }
         tracing::error!("the image takes no more writes: {error}");
         let sticky = match &error {
-            DiskError::Fenced { .. } => error.clone(),
+            // Who is fenced is told so, however often it asks.
+            DiskError::Fenced { .. } | DiskError::Store { source: StoreError::Blocklisted, .. } => {
+                error.clone()
+            }
             DiskError::Store { .. }
             | DiskError::Corrupt { .. }
             | DiskError::Failed { .. }

@@ -1,20 +1,20 @@
 //! Watch and notify across processes.
 //!
 //! Watches are rows, and so are the messages to a client ("events"). A datagram to the client's socket says that there
-//! is something to fetch; it carries nothing. A watcher's life is its locked presence file: one that died is not
-//! waited for.
+//! is something to fetch; it carries nothing. A watcher's life is its locked presence file, where it says every few seconds that
+//! it runs: one that died, or was silent for as long as its watch's timeout, is not waited for.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::sync::{Condvar, Mutex};
 use bytes::Bytes;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use super::Shared;
@@ -31,8 +31,9 @@ const EVENT_NOTIFY: i64 = 1;
 pub(super) const EVENT_LOST: i64 = 2;
 const EVENT_ACK: i64 = 3;
 
-const DEFAULT_WATCH_TIMEOUT_S: u32 = 30;
 const DEFAULT_NOTIFY_TIMEOUT_MS: u64 = 30_000;
+/// How often at least a client with watches says that it runs; more often where a timeout is short.
+const BEAT: Duration = Duration::from_secs(5);
 /// How often a notifier looks whether those it waits for still live.
 const LIVENESS: Duration = Duration::from_millis(250);
 
@@ -63,10 +64,13 @@ pub(super) struct Events {
     dispatch: Mutex<VecDeque<Dispatch>>,
     dispatched: Condvar,
     stop: AtomicBool,
+    watch_timeout_s: u32,
+    /// The shortest timeout that a watch of this client has had.
+    shortest_s: AtomicU32,
 }
 
 impl Events {
-    pub fn open(clients: &std::path::Path, gid: u64) -> StoreResult<Events> {
+    pub fn open(clients: &std::path::Path, gid: u64, watch_timeout_s: u32) -> StoreResult<Events> {
         let failed = |error: std::io::Error| io_error(clients, "make a socket in", &error);
         let sockets = std::fs::File::open(clients).map_err(failed)?;
         let socket = UnixDatagram::bind(socket_path(&sockets, gid)).map_err(failed)?;
@@ -81,6 +85,8 @@ impl Events {
             dispatch: Mutex::new(VecDeque::new()),
             dispatched: Condvar::new(),
             stop: AtomicBool::new(false),
+            watch_timeout_s,
+            shortest_s: AtomicU32::new(u32::MAX),
         })
     }
 
@@ -153,7 +159,12 @@ impl Events {
             if let Err(error) = self.fetch(shared, db, &mut seen) {
                 super::log_failure(&error);
             }
-            let wait = self.check_pending(shared, db).unwrap_or(Duration::from_secs(60));
+            let mut wait = self.check_pending(shared, db).unwrap_or(Duration::from_secs(60));
+            if !self.handlers.lock().is_empty() {
+                shared.beat();
+                let shortest = Duration::from_secs(self.shortest_s.load(Ordering::Relaxed).into());
+                wait = wait.min(BEAT).min(shortest / 6);
+            }
             // A timeout of zero would mean for ever.
             let _ = self.socket.set_read_timeout(Some(wait.max(Duration::from_millis(1))));
             if self.socket.recv(&mut buffer).is_ok() {
@@ -237,14 +248,19 @@ impl Events {
         let mut pending = self.pending.lock();
         let mut ended = Vec::new();
         for (id, notify) in pending.iter_mut() {
-            // Who has unwatched is not waited for; who died has timed out.
-            let dead: Vec<(u64, u64)> =
-                notify.waiting.iter().copied().filter(|(gid, _)| !shared.is_alive(*gid)).collect();
-            for watcher in dead {
-                notify.waiting.remove(&watcher);
-                notify.reply.timeouts.push(watcher);
-            }
-            notify.waiting.retain(|(gid, cookie)| is_watch(db, *gid, *cookie));
+            // Who has unwatched is not waited for; who died or is stopped has timed out.
+            notify.waiting.retain(|(gid, cookie)| match watch_timeout(db, *gid, *cookie) {
+                Ok(None) => false,
+                Ok(Some(timeout_s)) => {
+                    let is_watching = shared.is_watching(*gid, timeout_s);
+                    if !is_watching {
+                        notify.reply.timeouts.push((*gid, *cookie));
+                    }
+                    is_watching
+                }
+                // The deadline ends the waiting.
+                Err(_) => true,
+            });
             if now >= notify.deadline {
                 notify.reply.timeouts.extend(std::mem::take(&mut notify.waiting));
             }
@@ -268,13 +284,10 @@ fn socket_path(sockets: &std::fs::File, gid: u64) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{gid}.sock", sockets.as_raw_fd()))
 }
 
-fn is_watch(db: &Db, gid: u64, cookie: u64) -> bool {
-    let found = db
-        .conn
-        .prepare_cached("SELECT 1 FROM watch WHERE gid = ?1 AND cookie = ?2")
-        .and_then(|mut statement| statement.exists(params![gid as i64, cookie as i64]));
-    // If that cannot be read, the deadline ends the waiting.
-    found.unwrap_or(true)
+/// The timeout of a watch, in seconds; `None` if it has ended.
+fn watch_timeout(db: &Db, gid: u64, cookie: u64) -> rusqlite::Result<Option<u32>> {
+    let mut found = db.conn.prepare_cached("SELECT timeout_s FROM watch WHERE gid = ?1 AND cookie = ?2")?;
+    found.query_row(params![gid as i64, cookie as i64], |row| row.get(0)).optional()
 }
 
 /// (gid, cookie) of an object's watches.
@@ -320,9 +333,13 @@ impl Shared {
         handler: Arc<dyn WatchHandler>,
     ) -> crate::store::BoxFuture<StoreResult<WatchCookie>> {
         let cookie = self.events.next_cookie.fetch_add(1, Ordering::Relaxed);
-        let timeout_s = if timeout_s == 0 { DEFAULT_WATCH_TIMEOUT_S } else { timeout_s };
+        let timeout_s = if timeout_s == 0 { self.events.watch_timeout_s } else { timeout_s };
         // Before the commit that makes others see the watch.
         self.events.handlers.lock().insert(cookie, handler);
+        self.events.shortest_s.fetch_min(timeout_s, Ordering::Relaxed);
+        self.beat();
+        // From now on the events' thread goes on with it.
+        self.wake(self.gid);
         let watched = self.transact(false, move |tx| {
             let object = find(tx, &target)?;
             let gid = tx.shared.gid as i64;

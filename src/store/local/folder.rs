@@ -2,8 +2,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -246,7 +247,13 @@ pub(super) fn release_reserve(path: &Path) -> bool {
 pub(super) struct Presence {
     clients: PathBuf,
     gid: u64,
-    _lock: File,
+    lock: File,
+}
+
+/// Nanoseconds on the clock that all processes of the machine have in common, and that stands still while the machine sleeps.
+fn now_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 impl Presence {
@@ -257,7 +264,13 @@ impl Presence {
         let file = options.open(&path).map_err(|error| io_error(&path, "create", &error))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|error| io_error(&path, "lock", &error.into()))?;
-        Ok(Presence { clients: clients.to_owned(), gid, _lock: file })
+        Ok(Presence { clients: clients.to_owned(), gid, lock: file })
+    }
+
+    /// Says that the process still runs. A client with watches does so every few seconds.
+    pub fn beat(&self) {
+        // One that is lost makes the watches end early, as a disk that does not answer does.
+        let _ = self.lock.write_all_at(&now_ns().to_le_bytes(), 0);
     }
 }
 
@@ -270,6 +283,19 @@ impl Drop for Presence {
 /// Whether the client's process lives and has not shut the client down.
 pub(super) fn is_alive(clients: &Path, gid: u64) -> bool {
     let Ok(file) = File::open(clients.join(format!("{gid}.lock"))) else { return false };
+    flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+}
+
+/// Whether the client lives and has been heard of within `timeout`: one that is stopped is not. A client that never said
+/// anything (of an older version) counts as heard.
+pub(super) fn is_heard(clients: &Path, gid: u64, timeout: Duration) -> bool {
+    let Ok(file) = File::open(clients.join(format!("{gid}.lock"))) else { return false };
+    let mut beat = [0; 8];
+    if file.read_exact_at(&mut beat, 0).is_ok()
+        && Duration::from_nanos(now_ns().saturating_sub(u64::from_le_bytes(beat))) > timeout
+    {
+        return false;
+    }
     flock(&file, FlockOperation::NonBlockingLockShared).is_err()
 }
 

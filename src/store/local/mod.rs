@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::sync::Mutex;
 use tokio::sync::oneshot;
@@ -54,11 +54,13 @@ use crate::store::{BoxFuture, Reply, Request, SnapId, StoreError, StoreResult};
 pub struct LocalOptions {
     /// Threads that read, and write large data ahead of the commit.
     pub readers: usize,
+    /// The timeout of watches that ask for none.
+    pub watch_timeout_s: u32,
 }
 
 impl Default for LocalOptions {
     fn default() -> LocalOptions {
-        LocalOptions { readers: 4 }
+        LocalOptions { readers: 4, watch_timeout_s: 30 }
     }
 }
 
@@ -130,7 +132,7 @@ impl LocalStore {
             files: Files::new(folder.path.join("data"), gid),
             queue: Queue::default(),
             pool: Pool::default(),
-            events: Events::open(&clients, gid)?,
+            events: Events::open(&clients, gid, options.watch_timeout_s)?,
             shut: AtomicBool::new(false),
             presence: Mutex::new(Some(presence)),
             fixed: FixedState::new(folder.connect()?),
@@ -193,6 +195,18 @@ impl Shared {
 
     fn is_alive(&self, gid: u64) -> bool {
         folder::is_alive(&self.clients(), gid)
+    }
+
+    /// Whether a client is there to hear of what it watches.
+    fn is_watching(&self, gid: u64, timeout_s: u32) -> bool {
+        folder::is_heard(&self.clients(), gid, Duration::from_secs(timeout_s.into()))
+    }
+
+    /// Tells the others that this client runs.
+    fn beat(&self) {
+        if let Some(presence) = &*self.presence.lock() {
+            presence.beat();
+        }
     }
 
     fn wake(&self, gid: u64) {
@@ -355,8 +369,8 @@ impl Shared {
         writer::pool_floor(db, &request.target)?;
         let target = &request.target;
         let row = ObjectRow::load(db, target)?;
-        let alive = |gid| self.is_alive(gid);
-        let mut view = View { db, files: &self.files, target, row, is_alive: &alive };
+        let watching = |gid, timeout_s| self.is_watching(gid, timeout_s);
+        let mut view = View { db, files: &self.files, target, row, is_watching: &watching };
         let caller = Caller { gid: self.gid, addr: self.addr, now_ns: now_ns() };
         Ok(interp::execute(request, &mut view, &caller)?.into_reply(0))
     }

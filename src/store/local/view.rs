@@ -296,7 +296,8 @@ pub(super) struct View<'a> {
     pub files: &'a Files,
     pub target: &'a Target,
     pub row: Option<ObjectRow>,
-    pub is_alive: &'a dyn Fn(u64) -> bool,
+    /// Whether a client is there, given the timeout of its watch.
+    pub is_watching: &'a dyn Fn(u64, u32) -> bool,
 }
 
 impl View<'_> {
@@ -430,7 +431,7 @@ impl ObjectView for View<'_> {
                 s.query_map([self.id()], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?.collect()
             })
             .map_err(|error| self.error(error))?;
-        let alive = rows.into_iter().filter(|(_, gid, _, _)| (self.is_alive)(*gid as u64));
+        let alive = rows.into_iter().filter(|(_, gid, _, timeout)| (self.is_watching)(*gid as u64, *timeout));
         Ok(alive
             .map(|(address, gid, cookie, timeout)| (address, gid as u64, cookie as u64, timeout))
             .collect())

@@ -215,9 +215,9 @@ impl Transaction<'_> {
         let floor = pool_floor(self.db, target)?;
         let row = ObjectRow::load(self.db, target)?;
         let caller = Caller { gid: self.shared.gid, addr: self.shared.addr, now_ns: self.now_ns };
-        let alive = |gid| self.shared.is_alive(gid);
+        let watching = |gid, timeout_s| self.shared.is_watching(gid, timeout_s);
         let mut view =
-            View { db: self.db, files: &self.shared.files, target, row: row.clone(), is_alive: &alive };
+            View { db: self.db, files: &self.shared.files, target, row: row.clone(), is_watching: &watching };
         let mut outcome = interp::execute(request, &mut view, &caller)?;
         if !outcome.modified {
             return Ok(outcome.into_reply(0));
