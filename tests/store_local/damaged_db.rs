@@ -36,6 +36,12 @@ fn try_open(path: &Path) -> StoreResult<Arc<LocalStore>> {
     LocalStore::open(path, "client.test", LocalOptions { readers: 1, ..LocalOptions::default() })
 }
 
+/// Ends a client, with all its connections.
+async fn close(store: Arc<LocalStore>) {
+    store.shutdown().await;
+    drop(store);
+}
+
 /// A store as older versions made it: its database has no sums of pages.
 fn make_format_1(path: &Path) {
     std::fs::create_dir(path).unwrap();
@@ -90,7 +96,7 @@ async fn flip_bits_of_a_closed_database(rng: &mut Rng, path: &Path, vfs: &CStr) 
     let store = open(path);
     let objects = fill(&*store, rng).await;
     let db = connect_by(path, vfs);
-    store.shutdown().await;
+    close(store).await;
     settle(&db);
     drop(db);
     let sound = std::fs::read(path.join("store.db")).unwrap();
@@ -107,7 +113,7 @@ async fn flip_bits_of_a_closed_database(rng: &mut Rng, path: &Path, vfs: &CStr) 
             continue;
         };
         found.read_all(&*store, &objects).await;
-        store.shutdown().await;
+        close(store).await;
     }
     eprintln!("{found:?}");
     assert!(found.right > 0 && found.errors > 0);
@@ -152,7 +158,7 @@ async fn flipped_bits_in_the_log_are_errors() {
         match try_open(&path) {
             Ok(second) => {
                 found.read_all(&*second, &objects).await;
-                second.shutdown().await;
+                close(second).await;
             }
             Err(_) => found.refused += 1,
         }
@@ -165,7 +171,7 @@ async fn flipped_bits_in_the_log_are_errors() {
     // Nor does a checkpoint take damaged pages over, and the log that stays is not taken for torn.
     let needle = &objects[1].1[objects[1].1.len() / 2..][..16];
     flip_all(&log, needle);
-    store.shutdown().await;
+    close(store).await;
     assert!(matches!(try_open(&path).map(|_| ()), Err(StoreError::Corrupt { .. })));
 }
 
@@ -210,7 +216,7 @@ async fn a_log_that_was_cut_off_or_damaged_is_not_taken_for_torn() {
         let store = store.unwrap();
         let mut found = Found::default();
         found.read_all(&*store, &objects).await;
-        store.shutdown().await;
+        close(store).await;
         assert_eq!((found.errors, found.missing), (0, 0));
     };
     crashed(&path, &copy);
@@ -230,7 +236,7 @@ async fn a_log_that_was_cut_off_or_damaged_is_not_taken_for_torn() {
         std::fs::remove_file(copy.join("store.db-end")).unwrap();
         if let Ok(store) = try_open(&copy) {
             assert!((index as u64) < frames || frame + 8 > frames, "{what}");
-            store.shutdown().await;
+            close(store).await;
         }
     }
     for bit in [0, 100, 32 * 8 - 1] {
@@ -248,7 +254,9 @@ async fn a_log_that_was_cut_off_or_damaged_is_not_taken_for_torn() {
     }
     // A closed store has no log, and knows of none.
     let db = connect(&path);
-    store.shutdown().await;
+    close(store).await;
+    // The last connection, so it removes the log.
+    settle(&db);
     drop(db);
     assert!(!path.join("store.db-wal").exists());
     is_whole(try_open(&path)).await;
@@ -306,12 +314,12 @@ async fn a_name_that_is_damaged_is_not_missing() {
             flip_all(&file, needle);
             if let Ok(second) = second {
                 second.operate(Request::new(target(oid), vec![op.clone()])).await.unwrap().ok().unwrap();
-                second.shutdown().await;
+                close(second).await;
             }
         }
         settle(&connect(&path));
     }
-    store.shutdown().await;
+    close(store).await;
 }
 
 #[tokio::test]
@@ -336,7 +344,7 @@ async fn rows_that_are_changed_are_errors() {
     }
     write(&*store, "large", large).await;
     let db = connect(&path);
-    store.shutdown().await;
+    close(store).await;
     settle(&db);
     drop(db);
     let sound = std::fs::read(path.join("store.db")).unwrap();
@@ -379,7 +387,7 @@ async fn rows_that_are_changed_are_errors() {
             };
             assert!(is_wanted, "{sql}: {oid}: {:?}", got.map(|data| data.len()));
         }
-        store.shutdown().await;
+        close(store).await;
         restore(&path, &sound);
     }
     for sql in [
@@ -400,7 +408,7 @@ async fn rows_that_are_changed_are_errors() {
         };
         let got = store.operate(Request::new(target("o1"), vec![op])).await;
         assert!(matches!(got, Err(StoreError::Corrupt { .. })), "{sql}: {got:?}");
-        store.shutdown().await;
+        close(store).await;
         restore(&path, &sound);
     }
 }
@@ -432,8 +440,8 @@ async fn a_transaction_larger_than_the_cache_reads_what_it_wrote() {
         write(&*store, "o", Bytes::from(ends)).await;
         assert_eq!(read(&*store, "o", 0, 0).await.unwrap(), ends);
     }
-    store.shutdown().await;
+    close(store).await;
     let store = open(&path);
     assert_eq!(read(&*store, "o", 0, 0).await.unwrap(), "COMMIT");
-    store.shutdown().await;
+    close(store).await;
 }
