@@ -680,8 +680,10 @@ static int run(uint64_t k, unsigned long long *calls, unsigned long long *fired)
         if (!power) failed |= bad("the work hangs"), status = 1;
         else status = 0;
     }
-    if (status) failed = 1;
     counters(calls, &dead, fired);
+    /* Without power nothing can be read any more, and a page of the log's index that is mapped but not in memory is a SIGBUS. */
+    if (power && dead && WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) status = 0;
+    if (status) failed = 1;
     if (failed) fprintf(err, "faults: FAILED %s: seed %llu, call %llu, in the work (status %x)\n", mode, (unsigned long long)seed, n, status);
     if (sh->wrong_errno) failed = 1, fprintf(err, "faults: FAILED %s: seed %llu, call %llu: another errno\n", mode, (unsigned long long)seed, n);
     static const char *const ways[] = {"none", "random", "pages", "journal", "all"};
