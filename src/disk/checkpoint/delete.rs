@@ -1,11 +1,16 @@
 //! What may be deleted: dead segments and map objects that no root, snapshot or replay can reach.
 
+use std::convert::Infallible;
+
 use crate::disk::names::MapObjectNumber;
-use crate::disk::pages::MapObjects;
+use crate::disk::pages::{MapObjects, all};
 use crate::disk::state::{DiskState, Meta};
 use crate::disk::{DiskError, DiskNames, Lsn, SegmentSeq};
 use crate::errno::Errno;
 use crate::store::{Op, Reply, Request, Store};
+
+/// Objects that are removed at the same time.
+const AT_ONCE: usize = 32;
 
 /// What a snapshot pins: segments by its LSN, map objects by the number of its checkpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,15 +75,29 @@ impl DiskState {
     ) -> Result<(), DiskError> {
         let mut segments = Vec::with_capacity(deletable.segments.len());
         let mut result = Ok(());
-        for &seq in &deletable.segments {
-            let target = names.segment(seq);
-            let object = target.oid.to_string();
-            match store.operate(Request::new(target, vec![Op::Remove])).await.and_then(Reply::ok) {
-                Err(source) if !source.is(Errno::ENOENT) => {
-                    result = Err(DiskError::Store { object, source });
-                    break;
+        // Several at once, so that a store can make them durable together.
+        for some in deletable.segments.chunks(AT_ONCE) {
+            let mut removals = Vec::with_capacity(some.len());
+            for &seq in some {
+                let target = names.segment(seq);
+                let object = target.oid.to_string();
+                let removal = store.operate(Request::new(target, vec![Op::Remove]));
+                removals.push(async move {
+                    Ok::<_, Infallible>(match removal.await.and_then(Reply::ok) {
+                        Err(source) if !source.is(Errno::ENOENT) => Err(DiskError::Store { object, source }),
+                        Ok(_) | Err(_) => Ok(seq),
+                    })
+                });
+            }
+            let Ok(removed) = all(removals, AT_ONCE).await;
+            for outcome in removed {
+                match outcome {
+                    Ok(seq) => segments.push(seq),
+                    Err(error) => result = Err(error),
                 }
-                Ok(_) | Err(_) => segments.push(seq),
+            }
+            if result.is_err() {
+                break;
             }
         }
         self.segments_deleted(&segments).await?;
