@@ -50,8 +50,8 @@ def high_water_kib(pid):
         return 0  # it has ended
 
 
-def fio(arguments, seconds, env):
-    command = ["fio", "--output-format=json", "--name=bench", f"--runtime={seconds}", "--time_based", *arguments]
+def fio(arguments, seconds, env, around=lambda command: command):
+    command = around(["fio", "--output-format=json", "--name=bench", f"--runtime={seconds}", "--time_based", *arguments])
     output, cpu_s, peak_kib = run(command, env, seconds * 4 + 120)
     job = json.loads(output[output.index("{"):])["jobs"][0]
     side = max((job["read"], job["write"]), key=lambda s: s["total_ios"])

@@ -36,6 +36,7 @@
 #define MAX_STEPS 4096u
 #define SNAPS 64u
 #define OBJECTS 4u
+#define LARGEST 1200000u
 #define IMAGE "image"
 
 enum step_kind { WRITE = 1, ZERO, FLUSH, SNAP, UNSNAP, ROLLBACK, RESIZE, REOPEN };
@@ -221,15 +222,16 @@ static int is_removal(uint32_t list)
 
 static size_t object_data(uint32_t o, uint32_t list, char *p)
 {
-    static const size_t sizes[] = {100, 5000, 40000, 300000};
-    size_t n = sizes[list / 2 % 4] + list;
+    /* The largest ones are files of their own, which go round. */
+    static const size_t sizes[] = {100, 5000, LARGEST, 40000, LARGEST, 300000, LARGEST};
+    size_t n = sizes[list / 2 % 7] + list;
     for (size_t i = 0; i < n; i++) p[i] = (char)(o * 31 + list * 7 + i * (1 + list % 5) + (i >> 8));
     return n;
 }
 
 static int object_write(struct conn *c, uint32_t o, uint32_t list)
 {
-    static char data[400000];
+    static char data[LARGEST + 100000];
     char name[32], value[32];
     object_name(name, o);
     rados_write_op_t op = rados_create_write_op();
@@ -253,7 +255,7 @@ static int object_write(struct conn *c, uint32_t o, uint32_t list)
 /* Which list the object is as after: 0 none (or not there), UINT32_MAX: none that could be. An errno, or 0. */
 static int object_read(struct conn *c, uint32_t o, uint32_t *list)
 {
-    static char data[400000], want[400000];
+    static char data[LARGEST + 100000], want[LARGEST + 100000];
     char name[32], value[32] = "", omap[32] = "";
     object_name(name, o);
     int r = rados_getxattr(c->io, name, "list", value, sizeof value - 1);

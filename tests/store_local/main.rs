@@ -13,4 +13,5 @@ mod r#gen;
 mod kill;
 mod model;
 mod processes;
+mod spare;
 mod speed;

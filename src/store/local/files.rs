@@ -1,18 +1,20 @@
-//! Data files: where large object data lies. A byte that was named by a commit is never overwritten and its place
-//! never used again; freed ranges become holes, freed files go.
+//! Data files: where large object data lies. A byte that a row names is never overwritten, and a file number never used
+//! again; freed ranges become holes, freed files go or are filled anew under a new number (`spare.rs`).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::sync::Mutex;
+use rustix::fs::{FlockOperation, flock};
 
 use super::direct::Direct;
+use super::spare::Spares;
 use crate::store::{StoreError, StoreResult};
+use crate::sync::Mutex;
 
 /// Checksummed unit of a data file.
 pub(super) const BLOCK: u64 = 4096;
@@ -48,6 +50,7 @@ pub(super) struct Files {
     open: Mutex<HashMap<FileId, Arc<File>>>,
     made_folder: Mutex<bool>,
     direct: Direct,
+    pub(super) spares: Spares,
 }
 
 impl Files {
@@ -60,6 +63,7 @@ impl Files {
             open,
             made_folder: Mutex::new(false),
             direct: Direct::default(),
+            spares: Spares::default(),
         }
     }
 
@@ -73,8 +77,7 @@ impl Files {
 
     /// Makes an empty file. It is durable in its folder only after [`Dirty::sync`].
     pub fn create(&self, dirty: &mut Dirty) -> StoreResult<FileId> {
-        let folder = self.folder.join(format!("{:08x}", self.gid));
-        let id = FileId(((self.gid << 32) | self.next.fetch_add(1, Ordering::Relaxed)) as i64);
+        let (folder, id) = (self.own_folder(), self.next_id());
         let mut made = self.made_folder.lock();
         if !*made {
             match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
@@ -196,23 +199,69 @@ impl Files {
 
     /// Frees a range (`length` 0: the whole file). Space comes back at once, also where others have the file open.
     pub fn free(&self, id: FileId, start: u64, length: u64) {
+        let held = self.hold(id);
         if length == 0 {
             self.open.lock().remove(&id);
             self.direct.forget(id);
-            let path = self.path(id);
-            if let Ok(file) = OpenOptions::new().write(true).open(&path) {
+            if let Some(file) = held {
                 // Best effort: the unlink below frees the rest when the last reader closes it.
                 let _ = file.set_len(0);
             }
-            let _ = std::fs::remove_file(&path);
+            let _ = std::fs::remove_file(self.path(id));
             return;
         }
-        if let Ok(file) = self.get(id) {
+        if let Some(file) = held {
             use rustix::fs::{FallocateFlags, fallocate};
             let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
             // Where the file system has no holes, the space comes back with the file.
             let _ = fallocate(&*file, flags, start, length);
         }
+    }
+
+    /// The file as long as it has this number: who takes away from a file's content, or its number, holds it, because
+    /// what once had this number may be full of another object's data by now. `None`: it is gone, or has another name as
+    /// well, or another process holds it, to free it too.
+    pub(super) fn hold(&self, id: FileId) -> Option<Held> {
+        let path = self.path(id);
+        let file = OpenOptions::new().write(true).open(&path).ok()?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+        let (held, named) = (file.metadata().ok()?, std::fs::symlink_metadata(&path).ok()?);
+        // A second name can only be what a power loss has left of a renumbering: the other one may be in use.
+        (held.ino() == named.ino() && held.nlink() == 1).then_some(Held(file))
+    }
+
+    /// Gives a dead file, of whatever client, a number of this one that none had before. `None`: it cannot be had.
+    pub fn renumber(&self, id: FileId) -> Option<FileId> {
+        let _held = self.hold(id)?;
+        self.open.lock().remove(&id);
+        self.direct.forget(id);
+        let new = self.next_id();
+        std::fs::rename(self.path(id), self.path(new)).ok()?;
+        Some(new)
+    }
+
+    /// Makes the names in this client's folder durable.
+    pub fn sync_own_folder(&self) -> StoreResult<()> {
+        sync_folder(&self.own_folder())
+    }
+
+    fn own_folder(&self) -> PathBuf {
+        self.folder.join(format!("{:08x}", self.gid))
+    }
+
+    fn next_id(&self) -> FileId {
+        FileId(((self.gid << 32) | self.next.fetch_add(1, Ordering::Relaxed)) as i64)
+    }
+}
+
+/// A file that is locked, see [`Files::hold`].
+pub(super) struct Held(File);
+
+impl std::ops::Deref for Held {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
     }
 }
 

@@ -16,6 +16,7 @@ mod forked;
 mod helpers;
 mod queue;
 mod schema;
+mod spare;
 mod stage;
 mod store;
 mod threads;
@@ -239,6 +240,7 @@ impl Shared {
                 self.0.presence.lock().take();
             }
         }
+        self.files.close_spares();
         let _ = self.queue.call(Box::new(Leave(self.clone())));
         self.stop();
         true
@@ -247,8 +249,10 @@ impl Shared {
     /// Frees garbage on a helper thread; its rows go with a later commit.
     fn clean_later(self: &Arc<Shared>, garbage: Vec<Garbage>) {
         let shared = self.clone();
-        let clean: Job = Box::new(move |_| {
-            for piece in &garbage {
+        let clean: Job = Box::new(move |db| {
+            let whole = garbage.iter().filter(|piece| piece.length == 0).map(|piece| piece.file);
+            let kept = shared.files.keep_spares(db, whole);
+            for piece in garbage.iter().filter(|piece| !kept.contains(&piece.file)) {
                 shared.files.free(piece.file, piece.start, piece.length);
             }
             folder::restore_reserve(&shared.folder);

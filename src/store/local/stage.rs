@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::apply::Staged;
-use super::files::{Dirty, Files, block_sums};
+use super::files::{BLOCK, Dirty, Files, block_sums};
 use crate::store::{Op, Request};
 
 /// Data of this size or more is staged in a file of its own.
@@ -31,8 +31,10 @@ pub(super) fn stage(files: &Files, request: &Request) -> HashMap<usize, Staged> 
     for (index, (op, _)) in request.ops.iter().enumerate() {
         let Some(data) = data(op).filter(|data| data.len() >= STAGE) else { continue };
         let mut dirty = Dirty::default();
-        let Ok(file) = files.create(&mut dirty) else { continue };
-        let written = files.write(file, 0, data, &mut dirty).and_then(|()| files.sync(&mut dirty));
+        let Ok(file) = files.create_or_reuse(data.len() as u64, &mut dirty) else { continue };
+        let written = files.write(file, 0, data, &mut dirty);
+        files.trim(file, (data.len() as u64).next_multiple_of(BLOCK));
+        let written = written.and_then(|()| files.sync(&mut dirty));
         files.full(file);
         match written {
             Ok(()) => {

@@ -63,7 +63,10 @@ impl Writer {
                     Ok(results) => self.finish(batch.items, results),
                     // One item's trouble (no room, say) must not be the others': each on its own, in order. Rows
                     // of garbage that were to go stay: freeing twice does no harm.
-                    Err(_) => {
+                    Err(error) => {
+                        if error == StoreError::NoSpace {
+                            shared.files.drop_spares();
+                        }
                         for item in batch.items {
                             let mut alone = vec![item];
                             let result = self.commit_alone(&mut alone);
