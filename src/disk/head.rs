@@ -6,6 +6,7 @@ use super::header::Header;
 use super::log::{Extent, ExtentKind, RecordKind};
 use super::pages::{Pages, StoreObjects};
 use super::replay::{LogPosition, LogRecord};
+use super::sabotage::{Sabotage, broken};
 use super::shared::Shared;
 use super::state::{DiskState, GcMove, RecordAt};
 use super::{DiskResult, ExtentMap, Loc, Lsn, MapExtent, RootBlob, SegmentSeq, SnapshotId, SnapshotRoot};
@@ -54,14 +55,14 @@ impl Head {
     }
 
     pub async fn apply_log(&self, record: &LogRecord) -> DiskResult<()> {
-        self.apply(
-            record.header.lsn,
-            record.segment,
-            record.stored_bytes(),
-            record.header.kind,
-            &record.index.extents,
-        )
-        .await
+        let mut extents = &record.index.extents[..];
+        if broken(Sabotage::ReplayForgetsDiscard) {
+            // Holes come after the data.
+            let data = extents.iter().take_while(|(extent, _)| extent.kind == ExtentKind::Data).count();
+            extents = &extents[..data];
+        }
+        self.apply(record.header.lsn, record.segment, record.stored_bytes(), record.header.kind, extents)
+            .await
     }
 
     pub async fn apply(
@@ -100,6 +101,9 @@ impl Head {
             }
             RecordKind::Resize { size_bytes } => self.state.apply_resize(at, size_bytes).await,
             RecordKind::EpochStart { .. } | RecordKind::SnapCreate { .. } => self.state.apply_other(at).await,
+            RecordKind::Rollback { .. } if broken(Sabotage::RollbackKeepsNewer) => {
+                self.state.apply_other(at).await
+            }
             RecordKind::Rollback { snapshot } => {
                 let (store, names) = (&self.shared.store, &self.shared.names);
                 let snapshot = Header::snapshot(store, names, SnapshotId(snapshot)).await?;

@@ -29,6 +29,7 @@ mod remove_tests;
 mod replay;
 #[cfg(test)]
 mod replay_tests;
+pub(crate) mod sabotage;
 pub mod segments;
 mod shared;
 #[cfg(test)]

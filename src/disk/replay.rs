@@ -9,6 +9,7 @@ use super::log::{
     FormatError, Index, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader,
 };
 use super::pages::all;
+use super::sabotage::{Sabotage, broken};
 use super::shared::{Shared, data_of, epoch_below, set_epoch, size_of};
 use super::{DiskError, DiskResult, Lsn, SegmentSeq, WriterEpoch};
 use crate::errno::Errno;
@@ -92,6 +93,11 @@ impl LogCursor {
         self.position
     }
 
+    /// The epoch of the last segment entered: whose log this is the end of.
+    pub fn epoch(&self) -> WriterEpoch {
+        self.epoch
+    }
+
     /// The number that comes after the log's end.
     pub fn next_segment(&self) -> SegmentSeq {
         SegmentSeq(self.position.segment.0 + u64::from(self.entered))
@@ -165,7 +171,8 @@ impl LogCursor {
         }
         // Entering the log within a segment: what is before the position was accepted when it was checkpointed.
         let within = segment == self.position.segment && self.position.offset > 0;
-        if header.epoch >= self.epoch && (within || header.prev_lsn == self.position.lsn) {
+        let hole = broken(Sabotage::ReplayPastHole) && header.prev_lsn > self.position.lsn;
+        if header.epoch >= self.epoch && (within || header.prev_lsn == self.position.lsn || hole) {
             Ok(Peek::Next(header))
         } else {
             Ok(Peek::Orphan(Some(header), raw))
@@ -174,7 +181,9 @@ impl LogCursor {
 
     /// Makes the segment at the position refuse appends of older writers. False if it is gone.
     async fn seal(&self, shared: &Shared) -> DiskResult<bool> {
-        let Some(mine) = self.seal else { return Ok(true) };
+        let Some(mine) = self.seal.filter(|_| !broken(Sabotage::TakeOverWithoutSeal)) else {
+            return Ok(true);
+        };
         let target = shared.names.segment(self.position.segment);
         match shared.run(&target, vec![epoch_below(mine), set_epoch(mine)]).await {
             Ok(_) => Ok(true),
@@ -234,6 +243,9 @@ impl LogCursor {
                     break;
                 }
             };
+            if broken(Sabotage::ReplayStopsEarly) && at + header.length() >= size && header.slots > 0 {
+                break;
+            }
             self.position.offset += header.length();
             self.position.lsn = header.lsn;
             records.push(LogRecord { header, index, segment, offset: at });
@@ -253,6 +265,7 @@ impl LogCursor {
             return Err(nonsense("epoch"));
         }
         let follows = match header.kind {
+            _ if broken(Sabotage::ReplayPastHole) => header.lsn > self.position.lsn,
             RecordKind::EpochStart { last } => last == self.position.lsn && header.lsn > last,
             RecordKind::Data
             | RecordKind::Resize { .. }

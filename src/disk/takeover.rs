@@ -13,6 +13,7 @@ use super::head::Head;
 use super::header::Header;
 use super::log::{RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::replay::{LogCursor, LogRecord, Loss, Peek, Step};
+use super::sabotage::{Accepted, Sabotage, accepted, broken};
 use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error};
 use super::writer::{Start, Writer};
 use super::{DiskError, DiskResult, DiskStats, Lsn, RootBlob, SegmentSeq, WriterEpoch};
@@ -150,6 +151,7 @@ async fn create_first(
     let kind = RecordKind::EpochStart { last };
     let record = Record::without_data(&spec, &BufferPool::new(), lsn, kind, place);
     let target = shared.names.segment(segment);
+    accepted(epoch, lsn, Accepted::Epoch { last, after: cursor.epoch() });
     match cursor.peek(shared, segment).await? {
         Peek::Next(_) => return Ok(None),
         Peek::Missing => {
@@ -217,7 +219,8 @@ pub(crate) async fn create_segment(
 /// collected and deleted long ago: this op list came late (a paused host), "exclusive" said nothing, and what it
 /// holds is part of no log.
 async fn confirm_creation(shared: &Shared, mine: WriterEpoch, segment: SegmentSeq) -> DiskResult<()> {
-    if shared.read_epoch(&shared.names.header()).await? == Some(mine) {
+    if shared.read_epoch(&shared.names.header()).await? == Some(mine) || broken(Sabotage::CreationUnconfirmed)
+    {
         return Ok(());
     }
     let header = Header::read(&shared.store, &shared.names).await?;

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use crate::disk::names::MapObjectNumber;
 use crate::disk::pages::{MapObjects, all};
+use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::state::{DiskState, Meta};
 use crate::disk::{DiskError, DiskNames, Lsn, SegmentSeq};
 use crate::errno::Errno;
@@ -35,7 +36,11 @@ pub(crate) fn is_pinned(moments: &[u64], born: u64, died: u64) -> bool {
 impl Meta {
     /// Of what is known to be dead, all that the published checkpoint does not need and `snapshots` do not pin.
     fn deletable(&self, snapshots: &[SnapshotPin]) -> Deletable {
-        let Some((lsn, open)) = self.published else { return Deletable::default() };
+        let Some((mut lsn, mut open)) = self.published else { return Deletable::default() };
+        if broken(Sabotage::DeleteBeforeCheckpoint) {
+            (lsn, open) = (self.lsn, SegmentSeq(u64::MAX));
+        }
+        let snapshots = if broken(Sabotage::DropPinned) { &[] } else { snapshots };
         let sorted = |moment: fn(&SnapshotPin) -> u64| {
             let mut moments: Vec<u64> = snapshots.iter().map(moment).collect();
             moments.sort_unstable();

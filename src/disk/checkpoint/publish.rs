@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Frozen, RootBlob};
+use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::state::DiskState;
 use crate::disk::{DiskError, EPOCH_XATTR, WriterEpoch};
 use crate::errno::Errno;
@@ -21,6 +22,9 @@ const ATTEMPTS: u32 = 3;
 pub fn publish_ops(root: &RootBlob, pairs: &BTreeMap<Bytes, Bytes>) -> Vec<Op> {
     let mut pairs = pairs.clone();
     pairs.insert(Bytes::from_static(ROOT_KEY.as_bytes()), Bytes::from(root.encode()));
+    if broken(Sabotage::PublishWithoutEpoch) {
+        return vec![Op::OmapSet { pairs }];
+    }
     vec![guard(root.epoch), Op::OmapSet { pairs }]
 }
 

@@ -10,6 +10,7 @@ use crate::disk::DiskError;
 use crate::disk::names::MapObjectNumber;
 use crate::disk::pages::codec::encode;
 use crate::disk::pages::{Child, FrozenPage, Inner, MapObjects, Page, PageKey, PageRef, Tree};
+use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::state::DiskState;
 use crate::store::BoxFuture;
 
@@ -273,6 +274,9 @@ impl Writer {
     async fn end(&mut self) -> Result<(), DiskError> {
         self.close().await?;
         for write in std::mem::take(&mut self.in_flight) {
+            if broken(Sabotage::CheckpointBeforePages) {
+                continue;
+            }
             write.await?;
         }
         Ok(())

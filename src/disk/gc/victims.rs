@@ -1,5 +1,6 @@
 //! Which segments to clean, and whether to: pure decisions from the numbers of the segment table.
 
+use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{Lsn, SLOT_BYTES, SegmentInfo, SegmentSeq};
 
 /// A segment that could be cleaned.
@@ -58,7 +59,8 @@ impl Limits {
     pub fn eligible(&self, seq: SegmentSeq, info: &SegmentInfo) -> bool {
         seq < self.before
             && info.live > 0
-            && self.newest_snapshot.is_none_or(|snapshot| snapshot < info.birth)
+            && (self.newest_snapshot.is_none_or(|snapshot| snapshot < info.birth)
+                || broken(Sabotage::GcIgnoresSnapshot))
     }
 
     /// Cost and benefit (Rosenblum, Ousterhout 1992): the space that is won, times how long it will stay won,

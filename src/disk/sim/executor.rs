@@ -11,7 +11,27 @@ use crate::disk::testing::Chance;
 use crate::env::{BoxFuture, Env};
 
 /// Polls without the virtual clock moving that are taken for a livelock.
-const MAX_POLLS: u64 = 5_000_000;
+const MAX_POLLS: u64 = 500_000;
+/// Nothing that is simulated takes so long.
+const MAX_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What happens to a host before one of its tasks is polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doom {
+    Dies,
+    /// It stands still, and goes on as if nothing had been.
+    Sleeps(Duration),
+}
+
+#[derive(Default)]
+struct Host {
+    alive: bool,
+    /// Polls of its tasks so far.
+    polls: u64,
+    /// What happens at which poll, ascending.
+    dooms: Vec<(u64, Doom)>,
+    asleep_until: Duration,
+}
 
 pub(crate) struct Sim {
     state: Mutex<State>,
@@ -23,7 +43,9 @@ struct State {
     next_task: u64,
     /// Tasks that are not being polled, with their group.
     tasks: BTreeMap<u64, (u64, BoxFuture<()>)>,
-    groups: BTreeMap<u64, bool>,
+    groups: BTreeMap<u64, Host>,
+    /// Of all that was decided: which task was polled when, what the network did.
+    trace: u64,
     ready: Vec<u64>,
     timers: BTreeMap<(Duration, u64), Waker>,
 }
@@ -59,6 +81,7 @@ impl Sim {
                 tasks: BTreeMap::new(),
                 groups: BTreeMap::new(),
                 ready: Vec::new(),
+                trace: 0,
                 timers: BTreeMap::new(),
             }),
             chance: Mutex::new(Chance::new(seed)),
@@ -77,13 +100,13 @@ impl Sim {
         let mut state = self.state.lock();
         let id = state.next_task;
         state.next_task += 1;
-        state.groups.insert(id, true);
+        state.groups.insert(id, Host { alive: true, ..Host::default() });
         Arc::new(Group { sim: self.clone(), id })
     }
 
     fn spawn_in(self: &Arc<Self>, group: u64, task: BoxFuture<()>) {
         let mut state = self.state.lock();
-        if state.groups.get(&group) != Some(&true) {
+        if !state.is_alive(group) {
             return;
         }
         let id = state.next_task;
@@ -125,6 +148,7 @@ impl Sim {
                             panic!("hang: {} tasks wait for nothing", state.tasks.len());
                         };
                         state.now = state.now.max(at);
+                        assert!(state.now < MAX_TIME, "it never ends");
                         waker
                     };
                     waker.wake();
@@ -139,25 +163,96 @@ impl Sim {
     }
 
     fn poll(self: &Arc<Self>, id: u64) {
-        let Some((group, mut task)) = self.state.lock().tasks.remove(&id) else { return };
         let waker = Waker::from(Arc::new(TaskWaker { sim: Arc::downgrade(self), id }));
+        let doom = self.state.lock().before_poll(id, &waker);
+        let (group, mut task) = match doom {
+            Before::Poll(group, task) => (group, task),
+            Before::Wait => return,
+            Before::Die(group) => return Group { sim: self.clone(), id: group }.kill(),
+        };
         if task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
             let mut state = self.state.lock();
-            if state.groups.get(&group) == Some(&true) {
+            if state.is_alive(group) {
                 state.tasks.insert(id, (group, task));
             }
         }
     }
 
-    fn kill_all(&self) {
+    /// Brings what was decided into the trace.
+    pub fn note(&self, what: u64) {
+        self.state.lock().note(what);
+    }
+
+    /// A hash of all that has happened: equal for equal seeds.
+    pub fn trace(&self) -> u64 {
+        self.state.lock().trace
+    }
+
+    pub fn kill_all(&self) {
         let tasks = std::mem::take(&mut self.state.lock().tasks);
         drop(tasks);
     }
 }
 
+enum Before {
+    Poll(u64, BoxFuture<()>),
+    Wait,
+    Die(u64),
+}
+
+impl State {
+    fn note(&mut self, what: u64) {
+        self.trace = crate::env::splitmix64(self.trace ^ what);
+    }
+
+    fn is_alive(&self, group: u64) -> bool {
+        self.groups.get(&group).is_some_and(|host| host.alive)
+    }
+
+    fn before_poll(&mut self, id: u64, waker: &Waker) -> Before {
+        let Some(&(group, _)) = self.tasks.get(&id) else { return Before::Wait };
+        let now = self.now;
+        self.note(id ^ (now.as_nanos() as u64) << 16);
+        if let Some(host) = self.groups.get_mut(&group) {
+            if host.asleep_until <= now {
+                host.polls += 1;
+                if host.dooms.first().is_some_and(|&(at, _)| at <= host.polls) {
+                    match host.dooms.remove(0).1 {
+                        Doom::Dies => return Before::Die(group),
+                        Doom::Sleeps(time) => host.asleep_until = now + time,
+                    }
+                }
+            }
+            if host.asleep_until > now {
+                let until = host.asleep_until;
+                let timer = self.next_task;
+                self.next_task += 1;
+                self.timers.insert((until, timer), waker.clone());
+                return Before::Wait;
+            }
+        }
+        match self.tasks.remove(&id) {
+            Some((group, task)) => Before::Poll(group, task),
+            None => Before::Wait,
+        }
+    }
+}
+
 impl Group {
     pub fn is_alive(&self) -> bool {
-        self.sim.state.lock().groups.get(&self.id) == Some(&true)
+        self.sim.state.lock().is_alive(self.id)
+    }
+
+    /// What will happen to it, by the number of the poll, ascending.
+    pub fn doom(&self, dooms: Vec<(u64, Doom)>) {
+        if let Some(host) = self.sim.state.lock().groups.get_mut(&self.id) {
+            host.dooms = dooms;
+        }
+    }
+
+    /// Polls of its tasks so far: the points at which it could have died.
+    pub fn polls(&self) -> u64 {
+        self.sim.state.lock().groups.get(&self.id).map_or(0, |host| host.polls)
     }
 
     /// Tasks of the host that have not ended.
@@ -169,7 +264,9 @@ impl Group {
     pub fn kill(&self) {
         let dead = {
             let mut state = self.sim.state.lock();
-            state.groups.insert(self.id, false);
+            if let Some(host) = state.groups.get_mut(&self.id) {
+                host.alive = false;
+            }
             let ids: Vec<u64> =
                 state.tasks.iter().filter(|(_, (group, _))| *group == self.id).map(|(&id, _)| id).collect();
             ids.into_iter().filter_map(|id| state.tasks.remove(&id)).collect::<Vec<_>>()

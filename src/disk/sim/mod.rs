@@ -6,15 +6,22 @@ mod crash_tests;
 mod executor;
 mod fault_tests;
 mod fight_tests;
+mod life;
 mod model_tests;
 mod network;
+mod oracle;
 mod pattern;
+mod plan;
 mod reader_tests;
 mod region;
+mod regression;
+mod sabotage_tests;
+mod world;
+mod world_tests;
 
 use std::sync::Arc;
 
-pub(super) use executor::{Group, Sim};
+pub(super) use executor::{Doom, Group, Sim};
 pub(super) use network::{Faults, Network};
 
 use super::{CacheOptions, Disk, DiskNames, DiskOptions, DiskResult, FormatParams};

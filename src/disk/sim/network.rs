@@ -25,6 +25,12 @@ pub(crate) struct Faults {
     pub after: AtomicU64,
     /// ENOSPC for op lists that write data.
     pub no_space: AtomicU64,
+    /// Longest delay of a message in microseconds; 0: 2 ms, now and then up to 3 s.
+    pub slow: AtomicU64,
+    /// Once in so many op lists takes up to 100 s, there or back; 0: never.
+    pub stuck: AtomicU64,
+    /// Once in so many the last append of a host that has died is torn: zeroes from some byte on.
+    pub torn: AtomicU64,
 }
 
 impl Faults {
@@ -73,6 +79,25 @@ impl Network {
     }
 }
 
+/// Zeroes from some byte on, as a file system may leave what was written when the power failed; or a wrong byte in the
+/// last extent of the record.
+fn tear(sim: &Sim, request: &mut Request) {
+    let last = request.ops.iter_mut().rev().find_map(|(op, _)| match op {
+        // A segment that is only beginning to be there is not what is meant.
+        Op::Write { offset: 1.., data } => Some(data),
+        _ => None,
+    });
+    if let Some(data) = last {
+        let mut torn = data.to_vec();
+        if sim.one_in(2) {
+            torn[sim.below(data.len() as u64) as usize..].fill(0);
+        } else if let Some(extent) = torn.last_chunk_mut::<16>() {
+            extent[[0, 1, 8][sim.below(3) as usize]] ^= 1;
+        }
+        *data = torn.into();
+    }
+}
+
 struct Client {
     network: Network,
     inner: Arc<dyn Store>,
@@ -83,8 +108,17 @@ struct Client {
 }
 
 impl Client {
-    fn delay(&self) -> Duration {
+    fn delay(&self, target: &Target) -> Duration {
         let sim = &self.network.sim;
+        // What is late at the header is what zombies are made of.
+        let often = if target.oid.starts_with("lsvd_header.") { 4 } else { 1 };
+        if sim.one_in(self.faults.stuck.load(Ordering::SeqCst) / often) {
+            return Duration::from_micros(sim.below(100_000_000));
+        }
+        let slow = self.faults.slow.load(Ordering::SeqCst);
+        if slow > 0 {
+            return Duration::from_micros(sim.below(slow));
+        }
         if sim.one_in(40) {
             return Duration::from_micros(sim.below(3_000_000));
         }
@@ -93,17 +127,17 @@ impl Client {
 }
 
 impl Store for Client {
-    fn operate(&self, request: Request) -> BoxFuture<StoreResult<Reply>> {
+    fn operate(&self, mut request: Request) -> BoxFuture<StoreResult<Reply>> {
         let wire = self.network.wire.clone();
         let arrival = {
             let mut order = self.order.lock();
-            let earliest = wire.now() + self.delay();
+            let earliest = wire.now() + self.delay(&request.target);
             let last = order.entry(request.target.clone()).or_default();
             *last = earliest.max(*last + Duration::from_nanos(1));
             *last
         };
         let (inner, host, faults) = (self.inner.clone(), self.host.clone(), self.faults.clone());
-        let (sim, back) = (self.network.sim.clone(), self.delay());
+        let (sim, back) = (self.network.sim.clone(), self.delay(&request.target));
         let executed = self.network.executed.clone();
         let (sender, receiver) = oneshot::channel();
         let env = wire.clone();
@@ -114,6 +148,12 @@ impl Store for Client {
             if !host.is_alive() && !survives {
                 return;
             }
+            if !host.is_alive() && sim.one_in(faults.torn.load(Ordering::SeqCst)) {
+                tear(&sim, &mut request);
+            }
+            let what = request.target.oid.bytes().fold(request.ops.len() as u64, |hash, byte| {
+                hash.wrapping_mul(31).wrapping_add(u64::from(byte))
+            });
             let fault = |rate: &AtomicU64| sim.one_in(rate.load(Ordering::SeqCst));
             let io = || StoreError::Io { object: "wire".into(), detail: "injected".into() };
             let data = request.ops.iter().any(|(op, _)| {
@@ -128,6 +168,7 @@ impl Store for Client {
                 let result = inner.operate(request).await;
                 if fault(&faults.after) { Err(io()) } else { result }
             };
+            sim.note(what ^ result.as_ref().map_or(1, |reply| reply.version ^ (reply.result as u64) << 32));
             env.sleep(back).await;
             let _ = sender.send(result);
         }));

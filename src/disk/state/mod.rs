@@ -26,6 +26,7 @@ use super::checkpoint::{Object, RootBlob};
 use super::map::{self, ExtentMap, MapExtent, change};
 use super::names::MapObjectNumber;
 use super::pages::{MapObjects, PageKey, Pages, StoreObjects};
+use super::sabotage::{Sabotage, broken};
 use super::segments::{SegmentInfo, SegmentTotals, leaf_of};
 use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, Lsn, SegmentSeq, WriterEpoch};
 use crate::store::Store;
@@ -388,7 +389,9 @@ impl DiskState {
     async fn resize(&self, at: RecordAt, size_bytes: u64) -> Result<(), DiskError> {
         let mut displaced = Vec::new();
         let first = size_bytes.div_ceil(BLOCK_BYTES);
-        self.map().truncate(at.lsn, first, &mut displaced).await?;
+        if !broken(Sabotage::ResizeKeepsCutOff) {
+            self.map().truncate(at.lsn, first, &mut displaced).await?;
+        }
         self.count(at, &[], &displaced).await?;
         self.meta.lock().size_bytes = size_bytes;
         Ok(())

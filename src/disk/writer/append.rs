@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::takeover::{Created, create_segment};
 use super::{Stage, State, Writer};
 use crate::disk::buffer::Record;
+use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::shared::{epoch_is, store_error};
 use crate::disk::{DiskError, DiskResult, Lsn};
 use crate::errno::Errno;
@@ -40,6 +41,9 @@ impl Writer {
         }
         // A sealed segment has a newer epoch: then nothing is written.
         let mut ops = vec![epoch_is(self.epoch)];
+        if broken(Sabotage::AppendWithoutEpoch) {
+            ops.clear();
+        }
         ops.extend(writes);
         match self.operate(&target, ops).await {
             Ok(_) => Ok(()),
@@ -59,7 +63,10 @@ impl Writer {
         reply.and_then(Reply::ok).map_err(|source| store_error(target, source))
     }
 
-    fn appended(self: &Arc<Self>, records: &[Arc<Record>], outcome: DiskResult<()>) {
+    fn appended(self: &Arc<Self>, records: &[Arc<Record>], mut outcome: DiskResult<()>) {
+        if broken(Sabotage::FencedAcknowledges) && matches!(outcome, Err(DiskError::Fenced { .. })) {
+            outcome = Ok(());
+        }
         let mut state = self.state.lock();
         state.appends_in_flight -= 1;
         match outcome {
@@ -97,6 +104,9 @@ impl Writer {
     fn advance_durable(&self, state: &mut State) {
         for queued in &state.queue {
             if queued.stage != Stage::Durable {
+                if broken(Sabotage::FlushOverGap) {
+                    continue;
+                }
                 break;
             }
             state.durable = state.durable.max(queued.record.lsn);

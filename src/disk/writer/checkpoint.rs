@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{State, Writer};
 use crate::disk::header::{Header, SNAP_SEQ_KEY, Snapshot};
+use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{
     DiskError, DiskResult, Frozen, Lsn, Pressure, Replay, RootBlob, SnapInfo, SnapshotPin, SnapshotRoot,
 };
@@ -125,7 +126,10 @@ impl Writer {
                 Due::Exact => state.checkpoint.snapshot.take(),
                 Due::Soon => None,
             };
-            let (segment, offset) = state.position;
+            let (segment, offset) = match broken(Sabotage::CheckpointAheadOfLog) {
+                true => (state.segment, state.offset),
+                false => state.position,
+            };
             (snapshot, Replay { segment, offset: offset as u32 }, state.stats.replay_bytes)
         };
         let frozen = match self.head.state.freeze(replay) {

@@ -9,6 +9,7 @@ use super::{State, Writer};
 use crate::disk::buffer::Record;
 use crate::disk::gc::{Gc, GcBatch, GcLog, Step};
 use crate::disk::header::Header;
+use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{DiskResult, Lsn, SegmentSeq};
 
 /// Dead segments that wait for a checkpoint before they can be deleted: as a share of the log, and at least as
@@ -153,7 +154,7 @@ impl GcLog for Arc<Writer> {
         let (lsn, appends) = {
             let mut state = self.state.lock();
             state.usable()?;
-            if state.snapshots_begun != begun {
+            if state.snapshots_begun != begun && !broken(Sabotage::GcIgnoresSnapshot) {
                 return Ok(false);
             }
             self.close_batch(&mut state);

@@ -21,6 +21,7 @@ use super::buffer::{Batch, BufferPool, Place, Record, RecordSpec};
 use super::head::Head;
 use super::log::{RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES};
 use super::range_lock::RangeLocks;
+use super::sabotage::{Accepted, Sabotage, accepted, broken};
 use super::shared::Shared;
 use super::{DiskError, DiskResult, DiskStats, Lsn, RootBlob, SLOT_BYTES, SegmentSeq, WriterEpoch};
 use checkpoint::Checkpoints;
@@ -199,6 +200,9 @@ impl Writer {
         mut each: impl FnMut(u64, u64, Option<&[u8]>),
     ) -> Vec<(u64, u64)> {
         let mut missing = vec![(start, end)];
+        if broken(Sabotage::ReadWithoutBuffer) {
+            return missing;
+        }
         let state = self.state.lock();
         if let Some(batch) = &state.active {
             missing = look(batch.ranges(), |slot| batch.slot(slot), missing, &mut each);
@@ -206,6 +210,9 @@ impl Writer {
         for queued in state.queue.iter().rev() {
             if missing.is_empty() {
                 break;
+            }
+            if queued.stage != Stage::Waiting && broken(Sabotage::BufferDroppedEarly) {
+                continue;
             }
             let record = &queued.record;
             missing = look(&record.ranges, |slot| record.slot(slot), missing, &mut each);
@@ -326,6 +333,7 @@ impl Writer {
         debug_assert!(capacity >= HEADERS);
         let lsn = state.next_lsn;
         let record = Record::without_data(&self.spec(state), &self.pool, lsn, kind, place);
+        accepted(self.epoch, lsn, Accepted::Record(kind));
         state.enqueue(record);
         lsn
     }

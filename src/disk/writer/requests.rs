@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{State, Writer};
 use crate::disk::buffer::Pieces;
 use crate::disk::log::RecordKind;
+use crate::disk::sabotage::{Accepted, Sabotage, accepted, broken};
 use crate::disk::{BLOCK_BYTES, DiskError, DiskResult, Lsn, SnapInfo};
 
 /// A write of at most so many blocks is never split over two records, so a crash leaves all of it or nothing: the
@@ -116,7 +117,9 @@ impl Writer {
                 continue;
             }
             match what {
-                Blocks::Data(_) => {
+                Blocks::Data(data) => {
+                    let data = Some((*data, at - lba));
+                    accepted(self.epoch, batch.lsn, Accepted::Blocks { lba: at, blocks: n, data });
                     let fresh = batch.put(at, n, &mut pieces) as u32;
                     batch.permits += fresh;
                     state.dirty_blocks += fresh;
@@ -125,6 +128,7 @@ impl Writer {
                 }
                 Blocks::Hole => {
                     let n = (end - at).min(u64::from(u32::MAX));
+                    accepted(self.epoch, batch.lsn, Accepted::Blocks { lba: at, blocks: n, data: None });
                     batch.punch(at, n);
                     let permits = left.min(1);
                     batch.permits += permits;
@@ -167,7 +171,8 @@ impl Writer {
             state.snapshots_begun += 1;
             let lsn = self.push_record(&mut state, RecordKind::SnapCreate { snapshot: info.id.0 });
             info.lsn = lsn;
-            (lsn, Writer::want_snapshot(&mut state, lsn, info))
+            let at = if broken(Sabotage::SnapshotWithoutBuffer) { state.applied } else { lsn };
+            (lsn, Writer::want_snapshot(&mut state, at, info))
         };
         let durable = self.wait_durable(lsn).await;
         if let Err(error) = durable {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{SemaphorePermit, oneshot};
 
 use super::{Stage, Writer};
+use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{DiskError, DiskResult, Lsn};
 
 impl Writer {
@@ -33,7 +34,7 @@ impl Writer {
                 // Also when `lsn` is durable: what a caller wrote after it may be lost, and it must hear of it.
                 return Err(error.clone());
             }
-            if state.durable >= lsn {
+            if state.durable >= lsn || broken(Sabotage::AckBeforeDurable) {
                 // ACK: nothing was accepted that is not durable already.
                 return Ok(());
             }

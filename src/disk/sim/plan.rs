@@ -1,0 +1,108 @@
+//! What one seed stands for: options, workload, faults, how many openers and how they end.
+
+use std::time::Duration;
+
+use super::{Doom, Faults};
+use crate::disk::testing::Chance;
+use crate::disk::{CacheOptions, DiskOptions};
+
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub segment_bytes: u32,
+    pub options: DiskOptions,
+    /// Parts of the image, each written to by one task, and their blocks.
+    pub regions: u64,
+    pub region_blocks: u64,
+    /// Openers that take the image from each other, and how often each does.
+    pub openers: u64,
+    pub lives: u64,
+    pub requests: u64,
+    /// Openers that read without a lock.
+    pub readers: u64,
+    pub snapshots: bool,
+    pub resizes: bool,
+    /// Once in so many op lists.
+    pub errors_before: u64,
+    pub errors_after: u64,
+    pub slow_us: u64,
+    pub stuck: u64,
+    pub torn: u64,
+    /// What happens to the first opener's first host, instead of what chance says.
+    pub first_doom: Option<Vec<(u64, Doom)>>,
+}
+
+impl Plan {
+    pub fn draw(seed: u64) -> Plan {
+        let mut chance = Chance::new(seed ^ 0x776f_726c_6400);
+        let c = &mut chance;
+        let write_back = !c.one_in(3);
+        let max_dirty_bytes = (64 << 10) << c.below(4);
+        let cache = CacheOptions {
+            enabled: write_back,
+            size_bytes: 256 << 10 << c.below(3),
+            max_dirty_bytes,
+            target_dirty_bytes: max_dirty_bytes / 2,
+            writethrough_until_flush: c.one_in(4),
+            max_dirty_age: Duration::from_millis(10 << c.below(8)),
+        };
+        let options = DiskOptions {
+            cache,
+            checkpoint_log_bytes: 256 << c.below(13),
+            segments_in_flight: 1 + c.below(4) as u32,
+            gc: !c.one_in(4),
+            gc_utilisation_percent: [50, 70, 90, 95][c.below(4) as usize],
+            gc_record_bytes: 16 << 10 << c.below(3),
+            map_memory_bytes: if c.one_in(3) { 96 << 10 } else { 64 << 20 },
+        };
+        let openers = [1, 1, 2, 3][c.below(4) as usize];
+        let (errors_before, errors_after) =
+            if c.one_in(4) { (20 + c.below(100), 20 + c.below(100)) } else { (0, 0) };
+        let torn = if options.segments_in_flight == 1 && c.one_in(2) { 2 } else { 0 };
+        Plan {
+            segment_bytes: (128 << 10) << [0, 0, 0, 1, 3][c.below(5) as usize],
+            options,
+            regions: 1 + c.below(3),
+            region_blocks: 8 + c.below(60),
+            openers,
+            lives: 1 + c.below(4),
+            requests: 6 + c.below(40),
+            readers: u64::from(c.one_in(2)),
+            snapshots: c.one_in(2),
+            resizes: c.one_in(4),
+            errors_before,
+            errors_after,
+            slow_us: [0, 0, 200, 20_000, 1_000_000][c.below(5) as usize],
+            stuck: [0, 0, 20, 100][c.below(4) as usize],
+            torn,
+            first_doom: None,
+        }
+    }
+
+    /// A small one for a crash at every step.
+    pub fn small(seed: u64) -> Plan {
+        let mut plan = Plan::draw(seed);
+        (plan.openers, plan.lives, plan.readers) = (1, 1, 0);
+        plan.requests = plan.requests.min(12);
+        plan.regions = 1;
+        (plan.errors_before, plan.errors_after) = (0, 0);
+        plan
+    }
+
+    pub fn blocks(&self) -> u64 {
+        self.regions * self.region_blocks
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.errors_before + self.errors_after > 0
+    }
+
+    /// The way to the store of one host.
+    pub fn faults(&self) -> Faults {
+        let faults = Faults::default();
+        faults.set(self.errors_before, self.errors_after, 0);
+        faults.slow.store(self.slow_us, std::sync::atomic::Ordering::SeqCst);
+        faults.stuck.store(self.stuck, std::sync::atomic::Ordering::SeqCst);
+        faults.torn.store(self.torn, std::sync::atomic::Ordering::SeqCst);
+        faults
+    }
+}
