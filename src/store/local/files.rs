@@ -186,14 +186,27 @@ impl Files {
     pub fn read_fixed(&self, id: FileId, at: u64, out: &mut [u8], may_wait: bool) -> io::Result<bool> {
         let file = self.get(id)?;
         if may_wait {
-            return file.read_exact_at(out, at).map(|()| true);
+            file.read_exact_at(out, at)?;
+        } else {
+            use rustix::io::{Errno, ReadWriteFlags, preadv2};
+            let length = out.len();
+            match preadv2(&*file, &mut [io::IoSliceMut::new(out)], at, ReadWriteFlags::NOWAIT) {
+                Ok(read) if read == length => {}
+                Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS) => {
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        use rustix::io::{Errno, ReadWriteFlags, preadv2};
-        let length = out.len();
-        match preadv2(&*file, &mut [io::IoSliceMut::new(out)], at, ReadWriteFlags::NOWAIT) {
-            Ok(read) => Ok(read == length),
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS) => Ok(false),
-            Err(error) => Err(error.into()),
+        // A file gets another number before it gets other content: what still has its number after the bytes were read
+        // had it when they were. Nothing else tells them from another object's.
+        let named = std::fs::symlink_metadata(self.path(id)).and_then(|named| Ok((named, file.metadata()?)));
+        match named {
+            Ok((named, open)) if named.ino() == open.ino() && named.nlink() == 1 => Ok(true),
+            Ok(_) | Err(_) => {
+                self.open.lock().remove(&id);
+                Err(io::ErrorKind::NotFound.into())
+            }
         }
     }
 

@@ -207,6 +207,26 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_descriptor_does_not_give_what_the_file_holds_now() {
+        let world = World::new();
+        let file = world.write(1);
+        // Another client, which has read from it and keeps it open.
+        let other = Files::new(world._folder.path().to_owned(), 8);
+        let read = |may_wait| {
+            let mut out = vec![0; 5000];
+            other.read_fixed(file, 4096, &mut out, may_wait).map(|read| (read, out))
+        };
+        assert_eq!(read(true).unwrap(), (true, vec![1; 5000]));
+        world.garbage(file, 0);
+        assert_eq!(world.files.keep_spares(&world.db, [file].into_iter()).len(), 1);
+        let again = world.write(2);
+        assert_eq!(world.content(again), Some(vec![2; SIZE]));
+        for may_wait in [false, true, true] {
+            assert!(!read(may_wait).is_ok_and(|(read, _)| read), "these are another object's bytes");
+        }
+    }
+
+    #[test]
     fn what_another_may_still_free_parts_of_is_not_kept() {
         let world = World::new();
         let file = world.write(1);
