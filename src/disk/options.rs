@@ -77,7 +77,7 @@ pub struct DiskOptions {
     pub cache: CacheOptions,
     /// What the map, the segment table and the tables beside them may take in memory: a ceiling, taken as needed.
     pub map_memory_bytes: u64,
-    /// A checkpoint is taken when this much log was written since the last one: it bounds replay (docs/scale.md).
+    /// A checkpoint is taken when this much log was written since the last one: it bounds replay.
     pub checkpoint_log_bytes: u64,
     /// Appends to different segments that may be in flight at once, 1 to 16.
     pub segments_in_flight: u32,

@@ -49,7 +49,8 @@ struct Glance {
 }
 
 pub(super) struct FixedState {
-    glance: Mutex<Glance>,
+    /// `None` after the end.
+    glance: Mutex<Option<Glance>>,
     known: Mutex<Known>,
     /// Reads without waiting that found nothing in memory, one after the other.
     misses: AtomicU32,
@@ -63,10 +64,15 @@ const TRY_ONE_IN: u32 = 16;
 impl FixedState {
     pub fn new(db: Db) -> FixedState {
         FixedState {
-            glance: Mutex::new(Glance { db, admitted: None }),
+            glance: Mutex::new(Some(Glance { db, admitted: None })),
             known: Mutex::default(),
             misses: AtomicU32::new(0),
         }
+    }
+
+    /// Closes the connection: the store's files are as after any other end.
+    pub fn close(&self) {
+        self.glance.lock().take();
     }
 }
 
@@ -134,13 +140,13 @@ impl Shared {
     /// Reads the rows of an object, unless they are what `old` was made of.
     fn look(&self, target: &Target, old: Option<Arc<Pieces>>) -> Option<Arc<Pieces>> {
         let glance = self.fixed.glance.lock();
+        let glance = glance.as_ref()?;
         // Before the rows: a commit in between makes them newer than they say, and they are read again.
         let version = glance.version()?;
         if old.is_some_and(|old| old.version == version) {
             return None;
         }
         let list = self.snapshot_once(&glance.db, &|db| load(db, target)).ok()?;
-        drop(glance);
         let pieces = Arc::new(Pieces { version, list });
         self.fixed.known.lock().insert(target, pieces.clone());
         Some(pieces)
@@ -177,6 +183,7 @@ impl FixedReads for Arc<Shared> {
             return None;
         }
         let mut glance = self.fixed.glance.lock();
+        let glance = glance.as_mut()?;
         let version = glance.version()?;
         if glance.admitted != Some(version) {
             if clients::is_fenced(&glance.db, self, now_ns()).ok()? {

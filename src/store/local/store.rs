@@ -286,7 +286,9 @@ impl Store for LocalStore {
         threads.extend(self.shared.helpers.take_threads());
         // A callback of ours that shuts its own client down cannot be waited for.
         threads.retain(|thread| thread.thread().id() != std::thread::current().id());
+        let shared = self.shared.clone();
         if threads.is_empty() {
+            shared.fixed.close();
             return Box::pin(std::future::ready(()));
         }
         let (done, ended) = oneshot::channel();
@@ -296,6 +298,8 @@ impl Store for LocalStore {
                 // A panic was told when it happened.
                 let _ = thread.join();
             }
+            shared.fixed.close();
+            drop(shared);
             let _ = done.send(());
         });
         Box::pin(async move {
