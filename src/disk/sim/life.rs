@@ -79,6 +79,10 @@ impl Life {
         self.world.sim.below(limit)
     }
 
+    fn dies_soon(&self) {
+        self.host.doom(vec![(self.host.polls() + self.below(40), Doom::Dies)]);
+    }
+
     fn over(&self, error: &DiskError) -> Over {
         self.ended.store(true, Ordering::SeqCst);
         self.world.over(self.epoch, error)
@@ -119,12 +123,14 @@ impl Life {
                 self.check_snapshot(info.id.0).await?;
             }
         }
-        if self.below(4) == 0
-            && let Some((id, _)) = oracle.snaps().first()
-        {
+        let first = oracle.snaps().first().map(|(id, _)| *id).filter(|_| self.below(4) == 0);
+        if let Some(id) = oracle.rolled_back().filter(|_| self.below(2) == 0).or(first) {
             // While all that was replayed is still to be replayed by the next one.
-            oracle.doom(*id);
-            self.tried(self.disk.snap_remove(SnapshotId(*id)).await)?;
+            oracle.doom(id);
+            self.tried(self.disk.snap_remove(SnapshotId(id)).await)?;
+            if self.below(2) == 0 {
+                self.dies_soon();
+            }
         }
         let whole = self.world.plan.blocks() * 4096;
         if self.disk.size_bytes() != whole {
@@ -315,6 +321,9 @@ async fn administer(life: Arc<Life>) -> Lives<()> {
             (7..9, Some((id, _))) => {
                 let alone = life.gate.write().await;
                 life.go_on()?;
+                if life.below(3) == 0 {
+                    life.dies_soon();
+                }
                 life.tried(life.disk.rollback(SnapshotId(id), &|_, _| ()).await)?;
                 life.acked(oracle.newest(life.epoch));
                 life.check_all("a rollback gives back the snapshot").await?;

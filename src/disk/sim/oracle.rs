@@ -128,6 +128,8 @@ struct State {
     /// The newest epoch whose writer was let in.
     leader: u32,
     snaps: BTreeMap<u64, Snap>,
+    /// The snapshot of the newest rollback.
+    rolled_back: Option<u64>,
     stamp: u32,
 }
 
@@ -285,6 +287,12 @@ impl Oracle {
         state.snaps.iter().filter(|(_, snap)| !snap.doomed).map(|(&id, snap)| (id, snap.clone())).collect()
     }
 
+    /// The snapshot of the newest rollback, if it must still be there.
+    pub fn rolled_back(&self) -> Option<u64> {
+        let state = self.state.lock();
+        state.rolled_back.filter(|id| state.snaps.get(id).is_some_and(|snap| !snap.doomed))
+    }
+
     pub fn doom(&self, id: u64) {
         if let Some(snap) = self.state.lock().snaps.get_mut(&id) {
             snap.doomed = true;
@@ -330,7 +338,11 @@ impl Listener for Oracle {
             }
             Accepted::Record(RecordKind::Resize { size_bytes }) => Change::Resize(size_bytes),
             Accepted::Record(RecordKind::Rollback { snapshot }) => match state.snaps.get(&snapshot) {
-                Some(snap) => Change::Rollback(snap.image.clone()),
+                Some(snap) => {
+                    let image = snap.image.clone();
+                    state.rolled_back = Some(snapshot);
+                    Change::Rollback(image)
+                }
                 None => broken("a snapshot is what it was asked for", format!("rollback to {snapshot}")),
             },
             Accepted::Record(RecordKind::SnapCreate { snapshot }) => {
