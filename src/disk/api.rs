@@ -55,7 +55,7 @@ enum Mode {
 }
 
 /// Times that a read looks again when a segment is gone.
-const READ_ATTEMPTS: u32 = 8;
+const READ_ATTEMPTS: u32 = 64;
 
 impl Disk {
     /// Makes the objects of a new, empty image. `Store` with EEXIST if the header is there already.
@@ -424,6 +424,33 @@ impl Disk {
     /// What changed from `from` (`None`: from the empty image) to `to` (`None`: now) in a range of `to`'s bytes;
     /// ascending runs, adjacent ones joined.
     pub async fn diff(
+        &self,
+        from: Option<SnapshotId>,
+        to: Option<SnapshotId>,
+        offset: u64,
+        length: u64,
+    ) -> DiskResult<Vec<DiffRun>> {
+        match self.diff_maps(from, to, offset, length).await {
+            Err(error) if error.is_not_found() => Err(self.why_gone([from, to], error).await),
+            done => done,
+        }
+    }
+
+    /// What it means that a page of a map was not found: a snapshot was removed meanwhile, or a newer writer has
+    /// deleted what ours refers to; otherwise it is damage.
+    async fn why_gone(&self, snapshots: [Option<SnapshotId>; 2], error: DiskError) -> DiskError {
+        for id in snapshots.into_iter().flatten() {
+            if let Err(error) = Header::snapshot(&self.shared.store, &self.shared.names, id).await {
+                return error;
+            }
+        }
+        match self.mode() {
+            Mode::Writer(writer) => self.shared.unless_fenced(writer.epoch, error).await,
+            Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed => error,
+        }
+    }
+
+    async fn diff_maps(
         &self,
         from: Option<SnapshotId>,
         to: Option<SnapshotId>,

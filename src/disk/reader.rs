@@ -11,7 +11,8 @@ use super::replay::{LogCursor, Step};
 use super::shared::{Shared, epoch_of, get_epoch};
 use super::{DiskError, DiskResult, Pressure, RootBlob, WriterEpoch};
 
-/// Times that a reader starts again from a newer root before it takes what it sees for damage.
+/// Times that a reader starts again before it takes what it sees for damage. Those that a newer root has explained do
+/// not count: a writer that publishes fast is no damage.
 const ATTEMPTS: u32 = 8;
 
 pub(crate) struct Reader {
@@ -118,7 +119,7 @@ impl Reader {
     }
 
     async fn look(&self, follow: &mut Follow) -> DiskResult<()> {
-        let mut attempt = 0;
+        let (mut attempt, mut version) = (0, follow.version);
         loop {
             if follow.stale {
                 self.restart(follow).await?;
@@ -161,7 +162,8 @@ impl Reader {
                     }
                 }
             };
-            attempt += 1;
+            attempt = if version == follow.version { attempt + 1 } else { 1 };
+            version = follow.version;
             if attempt == ATTEMPTS {
                 return Err(gone);
             }
@@ -194,9 +196,13 @@ impl Reader {
 
 /// The state of the newest checkpoint, and where to follow the log from there.
 async fn newest(shared: &Arc<Shared>) -> DiskResult<(Header, Arc<Head>, Follow)> {
-    let mut attempt = 1;
+    let (mut attempt, mut version) = (1, None);
     loop {
         let header = Header::read(&shared.store, &shared.names).await?;
+        if version.is_some_and(|version| version != header.version) {
+            attempt = 1;
+        }
+        version = Some(header.version);
         match Head::open(shared, &header.root).await {
             Ok((head, position)) => {
                 let cursor = LogCursor::new(position, None);

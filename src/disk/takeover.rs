@@ -150,7 +150,6 @@ async fn create_first(
     let place = Place { segment, offset: SEGMENT_HEADER_BYTES as u64 };
     let kind = RecordKind::EpochStart { last };
     let record = Record::without_data(&spec, &BufferPool::new(), lsn, kind, place);
-    let target = shared.names.segment(segment);
     accepted(epoch, lsn, Accepted::Epoch { last, after: cursor.epoch() });
     match cursor.peek(shared, segment).await? {
         Peek::Next(_) => return Ok(None),
@@ -164,8 +163,7 @@ async fn create_first(
             }
         }
         Peek::Orphan(header, raw) => {
-            if header.is_some_and(|header| header.epoch >= epoch) {
-                let theirs = shared.read_epoch(&target).await?.unwrap_or_default();
+            if let Some(theirs) = header.map(|header| header.epoch).filter(|theirs| *theirs >= epoch) {
                 return Err(DiskError::Fenced { mine: epoch.0, theirs: theirs.0 });
             }
             let ops = vec![Op::Write { offset: 0, data: record.bytes.clone() }];

@@ -77,5 +77,6 @@ async fn fenced(store: &Arc<dyn Store>, header: &Target, mine: WriterEpoch) -> D
         },
         Ok(None) | Err(_) => None,
     };
-    DiskError::Fenced { mine: mine.0, theirs: theirs.unwrap_or(0) }
+    // If it cannot be read: epochs only grow.
+    DiskError::Fenced { mine: mine.0, theirs: theirs.unwrap_or(mine.0 + 1) }
 }

@@ -195,6 +195,11 @@ impl Oracle {
         self.state.lock().leader
     }
 
+    /// The newest epoch whose writer has begun, let in or not.
+    pub fn newest_epoch(&self) -> u32 {
+        self.state.lock().epochs.keys().next_back().copied().unwrap_or(0)
+    }
+
     /// All acknowledgements so far.
     pub fn acked_so_far(&self) -> Vec<(u32, u64)> {
         self.state.lock().acked.iter().map(|(&epoch, &lsn)| (epoch, lsn)).collect()

@@ -211,8 +211,10 @@ impl World {
         let fenced = self.oracle.leader() > epoch;
         let fine = match error {
             DiskError::Fenced { mine, theirs } => mine < theirs,
-            // Removed by another opener.
-            DiskError::NoSnapshot => self.plan.openers > 1 && epoch != u32::MAX,
+            // Removed by another opener, or by the successor of a zombie.
+            DiskError::NoSnapshot => {
+                epoch != u32::MAX && (self.plan.openers > 1 || self.oracle.newest_epoch() > epoch)
+            }
             // Found while it did not get to know that it was fenced.
             DiskError::Corrupt { .. } => fenced && self.plan.has_errors() && epoch != u32::MAX,
             error => self.is_fault(error),
