@@ -244,19 +244,21 @@ impl Disk {
     }
 
     async fn read_as_reader(&self, reader: &Reader, mut wanted: Wanted<'_>) -> DiskResult<()> {
-        let mut missing = vec![(wanted.first_block(), wanted.end_block())];
+        let all = [(wanted.first_block(), wanted.end_block())];
+        let mut missing = Vec::new();
         for _ in 0..READ_ATTEMPTS {
             let head = reader.head();
             in_range(wanted.offset, wanted.end - wanted.offset, head.size_bytes())?;
             // As the look at the store found that this read began with.
             let admitted = reader.is_marked();
-            match read_mapped(&self.shared, &head.state.map(), &missing, &mut wanted, admitted).await {
+            match read_mapped(&self.shared, &head.state.map(), &all, &mut wanted, admitted).await {
                 Ok(gone) if gone.is_empty() => return Ok(()),
                 Ok(gone) => missing = gone,
                 // A page of a map that a newer checkpoint has replaced.
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
             }
+            // All of it again: what is read is the image at one moment.
             reader.reload().await?;
         }
         Err(self.gone(&missing))

@@ -190,7 +190,10 @@ impl GcLog for Arc<Writer> {
 
     async fn snapshots(&self) -> DiskResult<Vec<Lsn>> {
         let (store, names) = (&self.shared.store, &self.shared.names);
+        // First: one that ends in between is in the header.
+        let mut lsns = self.state.lock().snapshots_under_way.clone();
         let snapshots = Header::snapshots(store, names, Some(self.epoch)).await?;
-        Ok(snapshots.into_iter().map(|snapshot| snapshot.info.lsn).collect())
+        lsns.extend(snapshots.into_iter().map(|snapshot| snapshot.info.lsn));
+        Ok(lsns)
     }
 }

@@ -100,6 +100,8 @@ struct State {
     checkpoint: Checkpoints,
     /// SnapCreate records appended.
     snapshots_begun: u64,
+    /// Records of snapshots that are begun, and not known to be in the header, or never to come there.
+    snapshots_under_way: Vec<Lsn>,
     /// Writes wait until garbage collection has caught up.
     gc_behind: bool,
     /// Bytes applied since the garbage collector last looked.
@@ -159,6 +161,7 @@ impl Writer {
                 position: (start.segment, start.offset),
                 checkpoint: Checkpoints::after(Lsn(stats.checkpoint_lsn)),
                 snapshots_begun: 0,
+                snapshots_under_way: Vec::new(),
                 gc_behind: false,
                 gc_bytes: 0,
                 size_bytes,

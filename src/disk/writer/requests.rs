@@ -170,6 +170,7 @@ impl Writer {
             state.usable()?;
             state.snapshots_begun += 1;
             let lsn = self.push_record(&mut state, RecordKind::SnapCreate { snapshot: info.id.0 });
+            state.snapshots_under_way.push(lsn);
             info.lsn = lsn;
             let at = if broken(Sabotage::SnapshotWithoutBuffer) { state.applied } else { lsn };
             (lsn, Writer::want_snapshot(&mut state, at, info))
@@ -177,10 +178,17 @@ impl Writer {
         let durable = self.wait_durable(lsn).await;
         if let Err(error) = durable {
             // Whoever asked has an error, so the snapshot must not appear later, when there is room again.
-            self.state.lock().forget_snapshot();
+            let mut state = self.state.lock();
+            state.forget_snapshot();
+            state.snapshots_under_way.retain(|under_way| *under_way != lsn);
             return Err(error);
         }
-        made.await.unwrap_or(Err(DiskError::Closed))
+        let made = made.await.unwrap_or(Err(DiskError::Closed));
+        if made.is_ok() {
+            // After an error it may be in the header all the same, later too: it counts for as long as this writer lives.
+            self.state.lock().snapshots_under_way.retain(|under_way| *under_way != lsn);
+        }
+        made
     }
 
     /// Refuses new writes from now on; what was accepted can still be flushed.
