@@ -57,7 +57,7 @@ impl Plan {
         let openers = [1, 1, 2, 3][c.below(4) as usize];
         let (errors_before, errors_after) =
             if c.one_in(4) { (20 + c.below(100), 20 + c.below(100)) } else { (0, 0) };
-        let torn = if options.segments_in_flight == 1 && c.one_in(2) { 2 } else { 0 };
+        let torn = if options.segments_in_flight == 1 && c.one_in(2) { 1 } else { 0 };
         Plan {
             segment_bytes: (128 << 10) << [0, 0, 0, 1, 3][c.below(5) as usize],
             options,
