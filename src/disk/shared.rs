@@ -11,6 +11,9 @@ use crate::env::Env;
 use crate::errno::Errno;
 use crate::store::{CmpMode, CmpValue, FixedReads, Op, OpOut, Reply, Request, Store, StoreError, Target};
 
+/// `Op::CmpExt` that fails answers -(MAX_ERRNO + offset of the first difference).
+const MAX_ERRNO: i32 = 4095;
+
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub store: Arc<dyn Store>,
@@ -52,6 +55,11 @@ impl DiskError {
     /// The store had no room, and the op list no effect.
     pub(crate) fn is_no_space(&self) -> bool {
         matches!(self.store_errno(), Some(Errno::ENOSPC | Errno::EDQUOT))
+    }
+
+    /// A comparison of bytes has failed (`Op::CmpExt`).
+    pub(crate) fn is_mismatch(&self) -> bool {
+        self.store_errno().is_some_and(|errno| errno.0 >= MAX_ERRNO)
     }
 
     pub(crate) fn is_not_found(&self) -> bool {

@@ -25,6 +25,8 @@ use crate::store::{Op, OpFlags, Reply, Request};
 const LSN_JUMP: u64 = 1 << 20;
 /// Attempts to take the epoch while others take it, too.
 const EPOCH_ATTEMPTS: u32 = 16;
+/// Attempts to create a segment while late op lists of older writers put theirs at its number.
+const CREATE_ATTEMPTS: u32 = 16;
 
 /// How creating a segment ended.
 pub(crate) enum Created {
@@ -33,6 +35,8 @@ pub(crate) enum Created {
     Taken {
         by: WriterEpoch,
     },
+    /// What is not part of the log at this number is not what it was: an op list of an older writer came late.
+    Changed,
 }
 
 /// Takes the image over, whoever was its writer before.
@@ -169,7 +173,7 @@ async fn create_first(
             let ops = vec![Op::Write { offset: 0, data: record.bytes.clone() }];
             match replace_orphan(shared, epoch, segment, raw, ops).await? {
                 Created::Yes => {}
-                Created::Taken { .. } => return Ok(None),
+                Created::Taken { .. } | Created::Changed => return Ok(None),
             }
         }
     }
@@ -184,9 +188,26 @@ pub(crate) async fn create_segment(
     epoch: WriterEpoch,
     segment: SegmentSeq,
     writes: Vec<Op>,
+) -> DiskResult<()> {
+    for _ in 0..CREATE_ATTEMPTS {
+        match try_create_segment(shared, epoch, segment, &writes).await? {
+            Created::Yes => return Ok(()),
+            Created::Taken { by } => return Err(DiskError::Fenced { mine: epoch.0, theirs: by.0 }),
+            Created::Changed => {}
+        }
+    }
+    let object = shared.names.segment(segment).oid;
+    Err(DiskError::Failed { reason: format!("{object}: others keep replacing it") })
+}
+
+async fn try_create_segment(
+    shared: &Shared,
+    epoch: WriterEpoch,
+    segment: SegmentSeq,
+    writes: &[Op],
 ) -> DiskResult<Created> {
     let mut ops = vec![Op::Create { exclusive: true }, set_epoch(epoch)];
-    ops.extend(writes.iter().cloned());
+    ops.extend_from_slice(writes);
     match operate(shared, segment, ops).await {
         Ok(_) => {
             confirm_creation(shared, epoch, segment).await?;
@@ -201,11 +222,11 @@ pub(crate) async fn create_segment(
     let mut reply = shared.run(&target, vec![get_epoch(), read]).await?;
     let sealed = super::shared::epoch_of(&mut reply, 0, &target)?;
     let raw = data_of(&mut reply, 1);
-    let newer = SegmentHeader::decode(&raw).is_ok_and(|header| header.epoch >= epoch);
-    if newer || sealed > epoch {
-        return Ok(Created::Taken { by: sealed });
+    let theirs = SegmentHeader::decode(&raw).map_or(sealed, |header| header.epoch.max(sealed));
+    if theirs > epoch || SegmentHeader::decode(&raw).is_ok_and(|header| header.epoch == epoch) {
+        return Ok(Created::Taken { by: theirs });
     }
-    let created = replace_orphan(shared, epoch, segment, raw, writes).await?;
+    let created = replace_orphan(shared, epoch, segment, raw, writes.to_vec()).await?;
     if matches!(created, Created::Yes) {
         confirm_creation(shared, epoch, segment).await?;
     }
@@ -251,6 +272,7 @@ async fn replace_orphan(
             let target = shared.names.segment(segment);
             match shared.read_epoch(&target).await? {
                 Some(by) if by > epoch => Ok(Created::Taken { by }),
+                Some(_) if error.is_mismatch() => Ok(Created::Changed),
                 // Someone else replaced it, or a lost reply was of a success: not to be told apart here.
                 Some(_) | None => Err(error),
             }

@@ -1,3 +1,12 @@
 //! Seeds that have found something, with what they found. They are run with every check.
 
-pub(super) const SEEDS: &[(u64, &str)] = &[];
+pub(super) const SEEDS: &[(u64, &str)] = &[
+    (259, "a reader that a fast writer had overtaken eight times took it for damage"),
+    (531, "parts of one read were of two moments"),
+    (906, "GC moved what a snapshot shows, after it, while the snapshot was on its way to the header"),
+    (2631, "a diff of a fenced writer said ENOENT"),
+    (3472, "a writer was fenced by epoch 0"),
+    (31784, "check took a segment that a late writer had created again for damage"),
+    (37295, "the same, with less in it"),
+    (38737, "a take-over failed when a late writer had replaced the same orphan"),
+];

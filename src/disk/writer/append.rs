@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::takeover::{Created, create_segment};
+use super::super::takeover::create_segment;
 use super::{Stage, State, Writer};
 use crate::disk::buffer::Record;
 use crate::disk::sabotage::{Sabotage, broken};
@@ -34,10 +34,7 @@ impl Writer {
             .map(|record| Op::Write { offset: record.write_offset(), data: record.bytes.clone() })
             .collect();
         if first.place.creates_segment() {
-            return match create_segment(&self.shared, self.epoch, first.place.segment, writes).await? {
-                Created::Yes => Ok(()),
-                Created::Taken { by } => Err(DiskError::Fenced { mine: self.epoch.0, theirs: by.0 }),
-            };
+            return create_segment(&self.shared, self.epoch, first.place.segment, writes).await;
         }
         // A sealed segment has a newer epoch: then nothing is written.
         let mut ops = vec![epoch_is(self.epoch)];
