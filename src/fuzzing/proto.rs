@@ -5,11 +5,11 @@ use crate::client::notify;
 use crate::image::header::{Properties, Timestamp, decode_u64, encode_u64};
 use crate::image::notice::{Answer, Notice};
 use crate::store::blocklist::Fenced;
-use crate::store::denc::{Decoder, Encoder, Malformed};
 use crate::store::lock::{
     AssertOp, BreakOp, EntityAddr, EntityName, LockInfo, LockOp, UnlockOp, decode_get_info, decode_names,
     encode_get_info, encode_names,
 };
+use crate::wire::denc::{Decoder, Encoder, Malformed};
 
 /// Notifications of image openers, and the answers to them.
 pub fn image_notice(data: &[u8]) -> bool {

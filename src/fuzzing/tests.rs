@@ -26,12 +26,12 @@ use crate::disk::{
 use crate::errno::Errno;
 use crate::image::notice::{Answer, Maintenance, Notice};
 use crate::image::{Properties, Timestamp};
-use crate::store::denc::Encoder;
 use crate::store::lock::{
     AssertOp, BreakOp, EntityAddr, EntityName, LockInfo, LockOp, LockType, LockerId, LockerInfo, UnlockOp,
     encode_get_info, encode_names,
 };
 use crate::store::{NotifyAck, NotifyReply, PoolId};
+use crate::wire::denc::Encoder;
 
 /// Damaged inputs for each target.
 const RUNS: u64 = 3000;

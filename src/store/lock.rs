@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::denc::{Decoder, Encoder, Malformed};
+use crate::wire::denc::{Decoder, Encoder, Malformed};
 
 /// Name of the class.
 pub const CLASS: &str = "lock";

@@ -5,7 +5,6 @@
 //! [`Store::operate`] was called.
 
 pub mod blocklist;
-pub mod denc;
 mod error;
 pub mod faulty;
 pub mod fixed;

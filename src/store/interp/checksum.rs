@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::store::denc::Encoder;
+use crate::wire::denc::Encoder;
 
 /// A count and one sum for each chunk, little-endian. `None`: no such kind, or an initial value of the wrong size.
 pub(super) fn of_chunks(kind: u8, init: &[u8], data: &[u8], chunk: usize) -> Option<Bytes> {

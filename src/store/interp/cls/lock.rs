@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use super::super::{Run, Stop};
 use crate::errno::Errno;
-use crate::store::denc::Malformed;
 use crate::store::lock::{
     self, AssertOp, BreakOp, EntityName, FLAG_MAY_RENEW, FLAG_MUST_RENEW, LockInfo, LockOp, LockType,
     LockerId, LockerInfo, UnlockOp, XATTR_PREFIX,
 };
+use crate::wire::denc::Malformed;
 
 type Output = Result<Bytes, Stop>;
 

@@ -1,0 +1,1 @@
+//! The monitor client: finding monitors, keeping a session with one, subscriptions, versions and commands.
