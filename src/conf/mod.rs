@@ -119,6 +119,11 @@ impl Config {
         &self.id
     }
 
+    /// This host's name up to its first dot.
+    pub fn short_host_name(&self) -> String {
+        self.world.host_name()
+    }
+
     /// To be called once the handle is connected.
     pub fn set_connected(&mut self) {
         self.connected = true;
