@@ -140,13 +140,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_fold_below_the_count_and_stay_when_it_doubles() {
+    fn seeds_fold_below_the_count_and_move_only_into_the_new_group() {
         for count in 1..200u32 {
             for seed in (0..5000u32).map(|n| n.wrapping_mul(2_654_435_761)) {
                 let folded = stable_mod(seed, count, mask(count));
                 assert!(folded < count, "{seed} {count}");
-                let split = stable_mod(seed, 2 * count, mask(2 * count));
-                assert!(split == folded || split > folded, "{seed} {count}");
+                let grown = stable_mod(seed, count + 1, mask(count + 1));
+                assert!(grown == folded || grown == count, "{seed} {count}");
             }
         }
         assert_eq!((mask(1), mask(2), mask(3), mask(8), mask(9), mask(u32::MAX)), (0, 1, 3, 7, 15, u32::MAX));
