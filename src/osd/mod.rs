@@ -1,7 +1,15 @@
 //! The OSD client: the cluster's map, where objects are, and requests to them.
 
+mod client;
+pub mod codes;
+pub mod hobject;
 pub mod map;
+pub mod message;
 pub mod op;
+mod options;
 
+pub use client::{BoxFuture, CommandTarget, Listed, OsdClient, WatchEvents};
 pub use map::{MapError, OsdMap, Pool, UpActing};
-pub use op::{ObjectName, OpAnswer, OpOutcome, OpRequest, OsdOp};
+pub use message::{CommandReply, ListedObject, NotifyReplies};
+pub use op::{ObjectName, OpAnswer, OpOutcome, OpRequest, OsdError, OsdOp};
+pub use options::OsdOptions;
