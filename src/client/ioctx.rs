@@ -149,17 +149,16 @@ impl IoCtx {
         write: bool,
         done: impl FnOnce(StoreResult<Reply>) + Send + 'static,
     ) {
-        // The store orders lists by when `operate` is called, so this happens on the caller's thread.
-        let future = self.session.store().operate(request);
-        if !write {
-            return self.session.start(future, done);
-        }
-        let number = self.writes.begin();
+        let number = write.then(|| self.writes.begin());
         let io = self.clone();
-        self.session.start(future, move |reply| {
+        let done = move |reply| {
             done(reply);
-            io.writes.end(number);
-        });
+            if let Some(number) = number {
+                io.writes.end(number);
+            }
+        };
+        // The store orders lists by when it is called, so this happens on the caller's thread.
+        self.session.run(request, done);
     }
 
     /// The writes under way: what `rados_aio_flush` waits for.

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use super::watch::Watches;
 use crate::finisher::Finisher;
 use crate::runtime;
-use crate::store::{BoxFuture, Store, StoreError, StoreResult};
+use crate::store::{BoxFuture, Done, Reply, Request, Store, StoreError, StoreResult};
 
 /// How long a shutdown waits for calls that the store was told to end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(30);
@@ -84,6 +84,19 @@ impl Session {
         done: impl FnOnce(StoreResult<T>) + Send + 'static,
     ) {
         self.spawn(async move { done(guarded(future).await) });
+    }
+
+    /// Starts an op list, then `done` with its answer: exactly once, as [`Session::start`].
+    pub fn run(self: &Arc<Self>, request: Request, done: impl FnOnce(StoreResult<Reply>) + Send + 'static) {
+        let ticket = self.begin();
+        let done: Done = Box::new(move |reply| {
+            done(reply);
+            drop(ticket);
+        });
+        if let Err((request, done)) = self.store.submit(request, done) {
+            let future = self.store.operate(request);
+            self.runtime.spawn(async move { done(guarded(future).await) });
+        }
     }
 
     /// Ends the client: watches end, later calls fail, and callbacks of what was under way are run.

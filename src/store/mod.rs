@@ -5,6 +5,7 @@
 //! [`Store::operate`] was called.
 
 pub mod blocklist;
+pub mod cluster;
 mod error;
 pub mod faulty;
 pub mod fixed;
@@ -29,6 +30,9 @@ pub use fixed::{Fixed, FixedReads};
 
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Who gets the answer of [`Store::submit`].
+pub type Done = Box<dyn FnOnce(StoreResult<Reply>) + Send>;
 
 /// A pool's number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -138,6 +142,12 @@ pub trait Store: Send + Sync + 'static {
     /// Runs one op list. `Err` is a failure to run it at all (shut down, blocklisted, I/O); an op's own failure is
     /// in [`Reply::result`].
     fn operate(&self, request: Request) -> BoxFuture<StoreResult<Reply>>;
+
+    /// [`Store::operate`] with the answer given to a function, where that saves a task: `done` is called exactly once, on
+    /// whichever thread, also before this returns, and must not block. A store without that gives both back.
+    fn submit(&self, request: Request, done: Done) -> Result<(), (Request, Done)> {
+        Err((request, done))
+    }
 
     /// The short way to bytes that never change, if the store has one.
     fn fixed(&self) -> Option<Arc<dyn FixedReads>> {

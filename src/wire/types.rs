@@ -213,15 +213,15 @@ fn socket_of(family: u16, rest: &[u8]) -> Result<Option<SocketAddr>, Malformed> 
     }
 }
 
-/// As Ceph prints it: `v2:127.0.0.1:3300/0`, `-` for none.
+/// As Ceph prints it: `v2:127.0.0.1:3300/0`, a client's `127.0.0.1:0/4711`, `-` for none.
 impl std::fmt::Display for EntityAddr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some(socket) = self.socket else { return f.write_str("-") };
         match self.kind {
             AddrType::Legacy => f.write_str("v1:")?,
             AddrType::Msgr2 => f.write_str("v2:")?,
-            AddrType::Any => f.write_str("any:")?,
-            AddrType::None | AddrType::Other(_) => {}
+            // A client's own: it speaks whatever its peers do.
+            AddrType::Any | AddrType::None | AddrType::Other(_) => {}
         }
         write!(f, "{socket}/{}", self.nonce)
     }
