@@ -93,7 +93,7 @@ impl Session {
             done(reply);
             drop(ticket);
         });
-        if let Err((request, done)) = self.store.submit(request, done) {
+        if let Some((request, done)) = self.store.submit(request, done) {
             let future = self.store.operate(request);
             self.runtime.spawn(async move { done(guarded(future).await) });
         }

@@ -145,8 +145,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// [`Store::operate`] with the answer given to a function, where that saves a task: `done` is called exactly once, on
     /// whichever thread, also before this returns, and must not block. A store without that gives both back.
-    fn submit(&self, request: Request, done: Done) -> Result<(), (Request, Done)> {
-        Err((request, done))
+    fn submit(&self, request: Request, done: Done) -> Option<(Request, Done)> {
+        Some((request, done))
     }
 
     /// The short way to bytes that never change, if the store has one.

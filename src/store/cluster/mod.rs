@@ -14,8 +14,9 @@ use serde_json::json;
 use self::pools::Pools;
 use super::name::{bytes_of, text_of};
 use super::{
-    BoxFuture, ClusterStat, CommandReply, CommandTarget, Done, ListCursor, ListEntry, NotifyAck, NotifyReply, PoolId,
-    PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie, WatchHandler, interp,
+    BoxFuture, ClusterStat, CommandReply, CommandTarget, Done, ListCursor, ListEntry, NotifyAck, NotifyReply,
+    PoolId, PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie,
+    WatchHandler, interp,
 };
 use crate::errno::Errno;
 use crate::mon::{self, MonClient, MonError, MonTarget};
@@ -124,18 +125,18 @@ impl Store for ClusterStore {
         Box::pin(async move { shape.reply(answered.await?) })
     }
 
-    fn submit(&self, mut request: Request, done: Done) -> Result<(), (Request, Done)> {
+    fn submit(&self, mut request: Request, done: Done) -> Option<(Request, Done)> {
         interp::normalize(&mut request.target);
         if request.target.oid.is_empty() {
             done(Err(StoreError::Op(Errno::EINVAL)));
-            return Ok(());
+            return None;
         }
         let shape = reply::Shape::of(&request);
         let answered = move |answer: Result<OpAnswer, OsdError>| {
             done(answer.map_err(StoreError::from).and_then(|answer| shape.reply(answer)));
         };
         self.osd.submit(request::osd_request(&request, now_ns()), answered);
-        Ok(())
+        None
     }
 
     fn list(
@@ -280,7 +281,8 @@ impl Store for ClusterStore {
         let map = self.osd.map();
         let Some(pool) = map.pool(pool.0) else { return ready(Err(StoreError::NoPool)) };
         let pairs = pool.application_metadata.get(app);
-        let pairs = pairs.map(|pairs| pairs.iter().map(|(key, value)| (key.clone(), value.clone())).collect());
+        let pairs =
+            pairs.map(|pairs| pairs.iter().map(|(key, value)| (key.clone(), value.clone())).collect());
         ready(pairs.ok_or(StoreError::Op(Errno::ENOENT)))
     }
 
@@ -308,7 +310,8 @@ impl Store for ClusterStore {
     fn pool_snap_list(&self, pool: PoolId) -> BoxFuture<StoreResult<Vec<(SnapId, String, u64)>>> {
         let map = self.osd.map();
         let Some(pool) = map.pool(pool.0) else { return ready(Err(StoreError::NoPool)) };
-        let snap = |(id, snap): (&u64, &PoolSnap)| (SnapId(*id), snap.name.clone(), snap.stamp.seconds.into());
+        let snap =
+            |(id, snap): (&u64, &PoolSnap)| (SnapId(*id), snap.name.clone(), snap.stamp.seconds.into());
         ready(Ok(pool.snaps.iter().map(snap).collect()))
     }
 
@@ -354,13 +357,19 @@ impl Store for ClusterStore {
     ) -> BoxFuture<StoreResult<CommandReply>> {
         let (mon, osd) = (self.mon.clone(), self.osd.clone());
         Box::pin(async move {
-            let from_mon = |r: mon::CommandReply| CommandReply { result: r.result, output: r.output, status: r.status };
-            let from_osd = |r: osd::CommandReply| CommandReply { result: r.result, output: r.output, status: r.status };
+            let from_mon =
+                |r: mon::CommandReply| CommandReply { result: r.result, output: r.output, status: r.status };
+            let from_osd =
+                |r: osd::CommandReply| CommandReply { result: r.result, output: r.output, status: r.status };
             Ok(match target {
                 CommandTarget::Mon => from_mon(mon.command(MonTarget::Any, cmd, input).await?),
-                CommandTarget::MonNamed(name) => from_mon(mon.command(MonTarget::Name(name), cmd, input).await?),
+                CommandTarget::MonNamed(name) => {
+                    from_mon(mon.command(MonTarget::Name(name), cmd, input).await?)
+                }
                 // There is one active manager, and only that one answers.
-                CommandTarget::Mgr | CommandTarget::MgrNamed(_) => from_mon(mon.mgr_command(cmd, input).await?),
+                CommandTarget::Mgr | CommandTarget::MgrNamed(_) => {
+                    from_mon(mon.mgr_command(cmd, input).await?)
+                }
                 CommandTarget::Osd(number) => {
                     from_osd(osd.command(osd::CommandTarget::Osd(number), cmd, input).await?)
                 }

@@ -90,9 +90,7 @@ fn osd_op(request: &Op, flags: u32) -> OsdOp {
         Op::CmpXattr { name, mode, value } => {
             let (value, kind) = match value {
                 CmpValue::Bytes(bytes) => (bytes.clone(), XATTR_MODE_STRING),
-                CmpValue::U64(number) => {
-                    (Bytes::copy_from_slice(&number.to_le_bytes()), XATTR_MODE_U64)
-                }
+                CmpValue::U64(number) => (Bytes::copy_from_slice(&number.to_le_bytes()), XATTR_MODE_U64),
             };
             xattr(op::CMPXATTR, flags, name, value, (cmp_number(*mode), kind))
         }

@@ -20,7 +20,10 @@ pub(super) fn skip_paxos_and_fsid(d: &mut Decoder) -> Result<(), Malformed> {
 }
 
 pub(super) fn malformed(what: &'static str) -> impl Fn(Malformed) -> StoreError {
-    move |Malformed| StoreError::Io { object: what.to_owned(), detail: "a monitor's answer makes no sense".to_owned() }
+    move |Malformed| StoreError::Io {
+        object: what.to_owned(),
+        detail: "a monitor's answer makes no sense".to_owned(),
+    }
 }
 
 pub(super) async fn cluster(mon: Arc<MonClient>) -> StoreResult<ClusterStat> {
