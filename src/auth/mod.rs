@@ -1,6 +1,24 @@
 //! Proving who one is: keyrings, cephx, and `auth_*_required = none`.
 
+mod authenticators;
+mod cephx;
+mod client;
+mod crypto;
+mod key;
+mod keyring;
+mod options;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
+
+pub use client::ClientAuth;
+pub use crypto::hmac_sha256;
+pub use key::CryptoKey;
+pub use options::{AuthOptions, Method, PrincipalName};
+pub use world::{SystemWorld, World};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::auth::{AuthError, Authenticator};
+use crate::auth::{AuthError, Authenticator, ClientAuth};
 use crate::wire::types::EntityType;
 
 /// Who this client is, and the tickets that it has. `auth` has the real one.
@@ -22,4 +22,33 @@ pub trait Credentials: Send + Sync + 'static {
         global_id: u64,
         payload: &[u8],
     ) -> Result<Option<(u32, Bytes)>, AuthError>;
+}
+
+impl Credentials for ClientAuth {
+    fn monitor(&self, global_id: u64) -> Result<Box<dyn Authenticator>, AuthError> {
+        Ok(self.mon_authenticator(global_id))
+    }
+
+    fn service(&self, kind: EntityType) -> Result<Box<dyn Authenticator>, AuthError> {
+        self.service_authenticator(kind)
+    }
+
+    fn established(&self, global_id: u64) {
+        if let Err(error) = ClientAuth::established(self, global_id) {
+            tracing::error!(global_id, %error, "a session that was not authenticated here");
+        }
+    }
+
+    fn renewal(&self) -> Option<(u32, Bytes)> {
+        self.renewal_request()
+    }
+
+    fn renewal_reply(
+        &self,
+        result: i32,
+        _global_id: u64,
+        payload: &[u8],
+    ) -> Result<Option<(u32, Bytes)>, AuthError> {
+        self.handle_auth_reply(result, payload)
+    }
 }
