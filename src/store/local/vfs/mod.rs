@@ -5,7 +5,6 @@
 
 mod database;
 mod end;
-mod index;
 mod log;
 mod wal;
 
@@ -19,7 +18,6 @@ use rusqlite::ffi;
 pub(super) use self::database::reserve;
 use self::end::End;
 pub(super) use self::end::check_log;
-pub(super) use self::index::{LogHead, log_head};
 use self::log::Log;
 
 /// The name of the VFS, for opening a connection.

@@ -1,0 +1,1 @@
+//! Requests over a messenger and monitors that are the test itself.
