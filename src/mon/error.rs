@@ -23,9 +23,9 @@ pub enum MonError {
     /// `shutdown` was called, or `connect` never. ECANCELED.
     #[error("the monitor client is shut down")]
     ShutDown,
-    /// The connection that it was asked over is gone. EAGAIN.
-    #[error("the session with mon.{mon} was reset")]
-    SessionReset { mon: String },
+    /// A monitor cannot be reached, or the connection is gone. EAGAIN.
+    #[error("session reset: {detail}")]
+    SessionReset { detail: String },
     /// ENOENT
     #[error("there is no mon.{0}")]
     NoSuchName(String),
@@ -54,6 +54,23 @@ impl MonError {
             MonError::Malformed(_) => Errno::EIO,
         }
     }
+
+    /// What librados gives as the status of a command that failed so.
+    pub fn status(&self) -> &'static str {
+        match self {
+            MonError::TimedOut { .. } => "timed out",
+            MonError::NoSuchName(_) => "mon dne",
+            MonError::NoSuchRank(_) => "mon rank dne",
+            MonError::Unavailable(_) => "mon unavailable",
+            MonError::Auth(_) => "auth failed",
+            MonError::NoMonitors
+            | MonError::BadAddress { .. }
+            | MonError::Unsupported { .. }
+            | MonError::ShutDown
+            | MonError::SessionReset { .. }
+            | MonError::Malformed(_) => "",
+        }
+    }
 }
 
 fn auth_errno(error: &AuthError) -> Errno {
@@ -61,7 +78,8 @@ fn auth_errno(error: &AuthError) -> Errno {
         AuthError::NoKey { .. } => Errno::ENOENT,
         AuthError::BadKey { .. } => Errno::EINVAL,
         AuthError::Refused { errno, .. } => *errno,
-        AuthError::NoCommonMethod { .. } => Errno::EOPNOTSUPP,
+        // librados says EACCES where no method is common.
+        AuthError::NoCommonMethod { .. } => Errno::EACCES,
         AuthError::Malformed { .. } => Errno::EACCES,
         AuthError::NoTicket { .. } => Errno::EACCES,
     }

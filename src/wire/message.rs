@@ -22,6 +22,7 @@ macro_rules! message_types {
 }
 
 message_types!(
+    PING = 2,
     MON_MAP = 4,
     MON_GET_MAP = 5,
     STATFS = 13,
