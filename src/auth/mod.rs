@@ -14,6 +14,7 @@ mod tests;
 
 use bytes::Bytes;
 
+pub use crate::wire::ConnectionMode;
 pub use client::ClientAuth;
 pub use crypto::hmac_sha256;
 pub use key::CryptoKey;
@@ -40,13 +41,6 @@ pub enum AuthError {
     /// No ticket for this kind of daemon (yet): to be tried again once there is one.
     #[error("no ticket for {service}")]
     NoTicket { service: &'static str },
-}
-
-/// msgr2's connection modes (CEPH_CON_MODE_*).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ConnectionMode {
-    Crc,
-    Secure,
 }
 
 /// What AUTH_REQUEST says first.

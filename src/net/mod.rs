@@ -3,8 +3,14 @@
 //! All connections are *lossy* clients, as librados' are: when one breaks, it is over, its [`Handler`] is told once, and
 //! whoever needs it makes a new one and sends again what was not answered.
 
+mod connection;
+mod driver;
+mod messenger;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use messenger::{Net, Options};
 
 use crate::auth::Authenticator;
 use crate::wire::Message;
@@ -62,7 +68,8 @@ pub trait Connection: Send + Sync {
     fn keepalive(&self);
     /// How long ago the peer last acknowledged a keepalive; since the session began if it never did.
     fn silent_for(&self) -> Duration;
-    /// Ends it without a further call to the handler, once the one that may be running has returned.
+    /// Ends it without a further call to the handler, once the one that may be running has returned. Needed at the
+    /// end: a connection that is merely forgotten stays open.
     fn close(&self);
 }
 

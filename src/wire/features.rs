@@ -9,3 +9,7 @@ pub const SERVER_OCTOPUS: u64 = (1 << 16) | INCARNATION_3;
 /// CEPH_FEATURE_INCARNATION_2 / _3: a reused bit counts only together with its incarnation's bits.
 pub const INCARNATION_2: u64 = 1 << 57;
 pub const INCARNATION_3: u64 = (1 << 57) | (1 << 28);
+
+/// What clients of 16.2.15 announce (seen on the wire). Servers choose the encodings of what they send by it, so it
+/// must not hold bits of newer releases as long as their encodings are not known here.
+pub const SUPPORTED: u64 = 0x3f01_cfbd_fffd_ffff;

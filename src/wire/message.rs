@@ -106,3 +106,81 @@ impl Message {
         self.data.iter().map(Bytes::len).sum()
     }
 }
+
+/// ceph_msg_header2: the first segment of a MESSAGE frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    pub seq: u64,
+    pub tid: u64,
+    pub kind: MessageType,
+    pub priority: u16,
+    pub version: u16,
+    pub data_offset: u16,
+    /// The last message that its sender received.
+    pub ack_seq: u64,
+    pub compat_version: u16,
+}
+
+pub const HEADER_BYTES: usize = 41;
+
+impl Header {
+    pub fn new(message: &Message, seq: u64, ack_seq: u64) -> Header {
+        Header {
+            seq,
+            tid: message.tid,
+            kind: message.kind,
+            priority: message.priority,
+            version: message.version,
+            data_offset: message.data_offset,
+            ack_seq,
+            compat_version: message.compat_version,
+        }
+    }
+
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut out = [0; HEADER_BYTES];
+        out[..8].copy_from_slice(&self.seq.to_le_bytes());
+        out[8..16].copy_from_slice(&self.tid.to_le_bytes());
+        out[16..18].copy_from_slice(&self.kind.0.to_le_bytes());
+        out[18..20].copy_from_slice(&self.priority.to_le_bytes());
+        out[20..22].copy_from_slice(&self.version.to_le_bytes());
+        // 22..26: bytes of padding before the data; nobody sends any.
+        out[26..28].copy_from_slice(&self.data_offset.to_le_bytes());
+        out[28..36].copy_from_slice(&self.ack_seq.to_le_bytes());
+        // 36: flags, of which the sender's library makes its own use.
+        out[37..39].copy_from_slice(&self.compat_version.to_le_bytes());
+        out
+    }
+
+    /// `None`: too short.
+    pub fn decode(bytes: &[u8]) -> Option<Header> {
+        let bytes: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
+        let short = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let long = |at: usize| (0..8).rev().fold(0u64, |long, n| long << 8 | u64::from(bytes[at + n]));
+        Some(Header {
+            seq: long(0),
+            tid: long(8),
+            kind: MessageType(short(16)),
+            priority: short(18),
+            version: short(20),
+            data_offset: short(26),
+            ack_seq: long(28),
+            compat_version: short(37),
+        })
+    }
+
+    /// The message of this header and the other segments.
+    pub fn message(&self, front: Bytes, middle: Bytes, data: Bytes) -> Message {
+        Message {
+            kind: self.kind,
+            priority: self.priority,
+            version: self.version,
+            compat_version: self.compat_version,
+            tid: self.tid,
+            front,
+            middle,
+            data: if data.is_empty() { Vec::new() } else { vec![data] },
+            data_offset: self.data_offset,
+        }
+    }
+}

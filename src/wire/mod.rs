@@ -1,9 +1,22 @@
 //! Ceph's protocol as bytes: encodings, messages, msgr2 frames and connections. No I/O and no clock: bytes and time go
 //! in, events and bytes come out.
 
+mod banner;
+pub mod codec;
+#[cfg(test)]
+mod codec_tests;
+pub mod connection;
+pub mod control;
 pub mod denc;
+pub mod error;
 pub mod features;
+pub mod frame;
 pub mod message;
+pub mod output;
+pub mod secure;
+mod session;
 pub mod types;
 
+pub use connection::ConnectionMode;
+pub use error::WireError;
 pub use message::{Message, MessageType};

@@ -115,6 +115,11 @@ impl EntityAddr {
         EntityAddr { kind: AddrType::Msgr2, nonce, socket: Some(socket) }
     }
 
+    /// What a client says of itself: it listens nowhere, so its port is 0 and its type "any".
+    pub fn client(ip: IpAddr, nonce: u32) -> EntityAddr {
+        EntityAddr { kind: AddrType::Any, nonce, socket: Some(SocketAddr::new(ip, 0)) }
+    }
+
     /// With CEPH_FEATURE_MSG_ADDR2 in `features` the current form, without it the old fixed one.
     pub fn encode(&self, e: &mut Encoder, features: u64) {
         if features & features::MSG_ADDR2 == 0 {

@@ -1,0 +1,150 @@
+//! A connection as its users see it: a queue of messages, and the task that empties it, to be woken when it sleeps.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use super::Connection;
+use crate::sync::Mutex;
+use crate::wire::Message;
+use crate::wire::types::EntityAddr;
+
+pub(super) struct TcpConnection {
+    id: u64,
+    addr: EntityAddr,
+    queue: Mutex<Queue>,
+    /// Bytes that the task has made of messages and not yet written.
+    unwritten: AtomicUsize,
+    alive: Mutex<Instant>,
+}
+
+#[derive(Default)]
+struct Queue {
+    messages: VecDeque<Message>,
+    bytes: usize,
+    keepalive: bool,
+    closed: bool,
+    /// Of the task while it sleeps.
+    waker: Option<Waker>,
+}
+
+/// What there is to do for the task.
+pub(super) struct Work {
+    pub keepalive: bool,
+    pub closed: bool,
+}
+
+fn bytes(message: &Message) -> usize {
+    message.front.len() + message.middle.len() + message.data_bytes()
+}
+
+impl TcpConnection {
+    pub fn new(id: u64, addr: EntityAddr) -> TcpConnection {
+        TcpConnection {
+            id,
+            addr,
+            queue: Mutex::new(Queue::default()),
+            unwritten: AtomicUsize::new(0),
+            alive: Mutex::new(Instant::now()),
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Queue)) {
+        let mut queue = self.queue.lock();
+        change(&mut queue);
+        let waker = queue.waker.take();
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Moves what is queued to `messages`, which is empty.
+    pub fn take(&self, messages: &mut VecDeque<Message>) -> Work {
+        let mut queue = self.queue.lock();
+        queue.waker = None;
+        std::mem::swap(&mut queue.messages, messages);
+        queue.bytes = 0;
+        Work { keepalive: std::mem::take(&mut queue.keepalive), closed: queue.closed }
+    }
+
+    /// The task is about to sleep; `false`: something came meanwhile.
+    pub fn sleep(&self, context: &mut Context<'_>) -> bool {
+        let mut queue = self.queue.lock();
+        if !queue.messages.is_empty() || queue.keepalive || queue.closed {
+            return false;
+        }
+        queue.waker = Some(context.waker().clone());
+        true
+    }
+
+    /// Sleeps until it is closed; messages may be queued meanwhile.
+    pub fn sleep_until_closed(&self, context: &mut Context<'_>) -> bool {
+        let mut queue = self.queue.lock();
+        if !queue.closed {
+            queue.waker = Some(context.waker().clone());
+        }
+        !queue.closed
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.queue.lock().closed
+    }
+
+    pub fn set_unwritten(&self, bytes: usize) {
+        self.unwritten.store(bytes, Relaxed);
+    }
+
+    pub fn set_alive(&self) {
+        *self.alive.lock() = Instant::now();
+    }
+
+    /// It is over: nothing is kept for it, now or later.
+    pub fn end(&self) {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        queue.messages = VecDeque::new();
+        queue.bytes = 0;
+        drop(queue);
+        self.set_unwritten(0);
+    }
+}
+
+impl Connection for TcpConnection {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn peer_addr(&self) -> EntityAddr {
+        self.addr
+    }
+
+    fn send(&self, message: Message) {
+        self.change(|queue| {
+            if !queue.closed {
+                queue.bytes += bytes(&message);
+                queue.messages.push_back(message);
+            }
+        });
+    }
+
+    fn queued(&self) -> (usize, usize) {
+        let unwritten = self.unwritten.load(Relaxed);
+        let queue = self.queue.lock();
+        // Of what is half written, only the bytes are known.
+        (queue.messages.len() + usize::from(unwritten > 0), queue.bytes + unwritten)
+    }
+
+    fn keepalive(&self) {
+        self.change(|queue| queue.keepalive = true);
+    }
+
+    fn silent_for(&self) -> Duration {
+        self.alive.lock().elapsed()
+    }
+
+    fn close(&self) {
+        self.change(|queue| queue.closed = true);
+    }
+}

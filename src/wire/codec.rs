@@ -1,0 +1,282 @@
+//! Frames to bytes and back, in crc and secure mode.
+
+use std::io::IoSlice;
+
+use bytes::{Bytes, BytesMut};
+
+use super::frame::{
+    self, BLOCK_BYTES, CRC_SEED, FrameError, INLINE_BYTES, LATE_COMPLETE, MAX_SEGMENTS, PREAMBLE_BYTES,
+    Preamble, SECURE_EPILOGUE_BYTES, SECURE_PREAMBLE_BYTES, Tag,
+};
+use super::output::Output;
+use super::secure::Cipher;
+
+/// Makes bytes of frames.
+#[derive(Default)]
+pub struct FrameWriter {
+    pub output: Output,
+    cipher: Option<Box<Cipher>>,
+}
+
+impl FrameWriter {
+    /// From here on, frames are sealed.
+    pub fn secure(&mut self, cipher: Cipher) {
+        self.cipher = Some(Box::new(cipher));
+    }
+
+    /// A frame with one segment.
+    pub fn control(&mut self, tag: Tag, payload: &[u8]) -> Result<(), FrameError> {
+        let preamble = Preamble::new(tag, [payload.len() as u32, 0, 0, 0]);
+        if self.cipher.is_some() {
+            return self.sealed(&preamble, payload, &[]);
+        }
+        self.output.small(&preamble.encode());
+        self.first(payload);
+        Ok(())
+    }
+
+    /// A frame with the segments of a message: header, front, middle and data, the last in pieces. Checksums of data
+    /// are left out (zero) without `data_crc`.
+    pub fn message(
+        &mut self,
+        header: &[u8],
+        front: &Bytes,
+        middle: &Bytes,
+        data: &[Bytes],
+        data_crc: bool,
+    ) -> Result<(), FrameError> {
+        let data_bytes: usize = data.iter().map(Bytes::len).sum();
+        let lengths = [header.len(), front.len(), middle.len(), data_bytes];
+        if lengths.iter().any(|length| *length > u32::MAX as usize) {
+            return Err(FrameError::TooLong { bytes: data_bytes as u64, limit: u32::MAX as usize });
+        }
+        let preamble = Preamble::new(Tag::Message, lengths.map(|length| length as u32));
+        let others = [std::slice::from_ref(front), std::slice::from_ref(middle), data];
+        if self.cipher.is_some() {
+            return self.sealed(&preamble, header, &others);
+        }
+        self.output.small(&preamble.encode());
+        self.first(header);
+        if preamble.count == 1 {
+            return Ok(());
+        }
+        let mut epilogue = [0; frame::CRC_EPILOGUE_BYTES];
+        epilogue[0] = LATE_COMPLETE;
+        for (n, pieces) in others.iter().enumerate() {
+            if n + 1 >= preamble.count {
+                break;
+            }
+            let mut sum = CRC_SEED;
+            for piece in *pieces {
+                if n < 2 || data_crc {
+                    sum = frame::crc(sum, piece);
+                }
+                self.output.piece(piece);
+            }
+            if n == 2 && !data_crc {
+                sum = 0;
+            }
+            epilogue[1 + 4 * n..5 + 4 * n].copy_from_slice(&sum.to_le_bytes());
+        }
+        self.output.small(&epilogue);
+        Ok(())
+    }
+
+    /// The first segment in crc mode.
+    fn first(&mut self, segment: &[u8]) {
+        if !segment.is_empty() {
+            self.output.small(segment);
+            self.output.small(&frame::crc(CRC_SEED, segment).to_le_bytes());
+        }
+    }
+
+    fn sealed(&mut self, preamble: &Preamble, first: &[u8], others: &[&[Bytes]]) -> Result<(), FrameError> {
+        let inline = first.len().min(INLINE_BYTES);
+        self.output.small(&preamble.encode());
+        self.output.small(&first[..inline]);
+        self.output.zeros(INLINE_BYTES - inline);
+        self.seal(PREAMBLE_BYTES + INLINE_BYTES)?;
+        let rest = &first[inline..];
+        if !rest.is_empty() {
+            self.output.small(rest);
+            self.output.zeros(frame::padded(rest.len()) - rest.len());
+            self.seal(frame::padded(rest.len()))?;
+        }
+        if preamble.count > 1 {
+            let mut block = 0;
+            for (n, pieces) in others.iter().enumerate().take(preamble.count - 1) {
+                for piece in *pieces {
+                    self.output.small(piece);
+                }
+                let length = preamble.length(n + 1);
+                self.output.zeros(frame::padded(length) - length);
+                block += frame::padded(length);
+            }
+            self.output.small(&[LATE_COMPLETE]);
+            self.output.zeros(SECURE_EPILOGUE_BYTES - 1);
+            self.seal(block + SECURE_EPILOGUE_BYTES)?;
+        }
+        Ok(())
+    }
+
+    /// Seals the last `count` bytes.
+    fn seal(&mut self, count: usize) -> Result<(), FrameError> {
+        let cipher = self.cipher.as_mut().expect("only frames of secure mode are sealed");
+        let seal = cipher.seal(self.output.last_mut(count))?;
+        self.output.small(&seal);
+        Ok(())
+    }
+
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.output.slices(slices)
+    }
+}
+
+/// A frame as it came. Segments that it has not are empty.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    pub tag: Tag,
+    pub segments: [Bytes; MAX_SEGMENTS],
+}
+
+/// How far the frame at the front of the input has been looked at.
+#[derive(Clone, Copy)]
+enum Stage {
+    Preamble,
+    /// Its preamble is taken off the input; in secure mode the inline part as well.
+    Rest(Preamble),
+}
+
+/// Takes frames off the front of what was received.
+pub struct FrameReader {
+    stage: Stage,
+    inline: Bytes,
+    cipher: Option<Box<Cipher>>,
+    /// Of all segments of a frame together.
+    limit: usize,
+    check_data: bool,
+}
+
+impl FrameReader {
+    /// `check_data`: whether checksums of data segments are looked at in crc mode.
+    pub fn new(limit: usize, check_data: bool) -> FrameReader {
+        FrameReader { stage: Stage::Preamble, inline: Bytes::new(), cipher: None, limit, check_data }
+    }
+
+    /// From here on, frames are sealed.
+    pub fn secure(&mut self, cipher: Cipher) {
+        self.cipher = Some(Box::new(cipher));
+    }
+
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Bytes that the input must hold for the next step to be made.
+    pub fn wants(&self) -> usize {
+        match (&self.stage, &self.cipher) {
+            (Stage::Preamble, None) => PREAMBLE_BYTES,
+            (Stage::Preamble, Some(_)) => SECURE_PREAMBLE_BYTES,
+            (Stage::Rest(preamble), None) => preamble.crc_rest(),
+            (Stage::Rest(preamble), Some(_)) => preamble.secure_remainder() + preamble.secure_others(),
+        }
+    }
+
+    /// The next frame, if the input has all of it.
+    pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+        loop {
+            if input.len() < self.wants() {
+                return Ok(None);
+            }
+            let part = input.split_to(self.wants());
+            match self.stage {
+                Stage::Preamble => {
+                    let preamble = self.preamble(part)?;
+                    self.stage = Stage::Rest(preamble);
+                }
+                Stage::Rest(preamble) => {
+                    self.stage = Stage::Preamble;
+                    let segments = match self.cipher {
+                        Some(_) => self.secure_segments(&preamble, part)?,
+                        None => self.crc_segments(&preamble, part.freeze())?,
+                    };
+                    if let Some(segments) = segments {
+                        return Ok(Some(Frame { tag: preamble.tag, segments }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn preamble(&mut self, mut block: BytesMut) -> Result<Preamble, FrameError> {
+        if let Some(cipher) = &mut self.cipher {
+            cipher.open(&mut block)?;
+        }
+        let head = block.first_chunk().ok_or(FrameError::PreambleChecksum)?;
+        let preamble = Preamble::decode(head, self.limit)?;
+        if self.cipher.is_some() {
+            let block = block.freeze();
+            self.inline = block.slice(PREAMBLE_BYTES..PREAMBLE_BYTES + preamble.length(0).min(INLINE_BYTES));
+        }
+        Ok(preamble)
+    }
+
+    fn crc_segments(&self, preamble: &Preamble, mut rest: Bytes) -> Result<Option<[Bytes; 4]>, FrameError> {
+        let wrong = |segment: usize| FrameError::SegmentChecksum { segment, bytes: preamble.length(segment) };
+        let mut segments: [Bytes; MAX_SEGMENTS] = Default::default();
+        segments[0] = rest.split_to(preamble.length(0));
+        if !segments[0].is_empty() {
+            let sum = rest.split_to(frame::CRC_BYTES);
+            if sum[..] != frame::crc(CRC_SEED, &segments[0]).to_le_bytes() {
+                return Err(wrong(0));
+            }
+        }
+        if preamble.count == 1 {
+            return Ok(Some(segments));
+        }
+        for (n, segment) in segments.iter_mut().enumerate().take(preamble.count).skip(1) {
+            *segment = rest.split_to(preamble.length(n));
+        }
+        let epilogue = rest;
+        if !frame::is_complete(epilogue[0])? {
+            return Ok(None);
+        }
+        for (n, segment) in segments.iter().enumerate().take(preamble.count).skip(1) {
+            let sum = &epilogue[4 * n - 3..4 * n + 1];
+            if (n < 3 || self.check_data) && *sum != frame::crc(CRC_SEED, segment).to_le_bytes() {
+                return Err(wrong(n));
+            }
+        }
+        Ok(Some(segments))
+    }
+
+    fn secure_segments(
+        &mut self,
+        preamble: &Preamble,
+        mut rest: BytesMut,
+    ) -> Result<Option<[Bytes; 4]>, FrameError> {
+        let cipher = self.cipher.as_mut().expect("only frames of secure mode are opened");
+        let mut segments: [Bytes; MAX_SEGMENTS] = Default::default();
+        segments[0] = std::mem::take(&mut self.inline);
+        if preamble.secure_remainder() > 0 {
+            let mut block = rest.split_to(preamble.secure_remainder());
+            cipher.open(&mut block)?;
+            let mut whole = BytesMut::with_capacity(preamble.length(0));
+            whole.extend_from_slice(&segments[0]);
+            whole.extend_from_slice(&block[..preamble.length(0) - INLINE_BYTES]);
+            segments[0] = whole.freeze();
+        }
+        if preamble.count == 1 {
+            return Ok(Some(segments));
+        }
+        cipher.open(&mut rest)?;
+        let mut rest = rest.freeze();
+        for (n, segment) in segments.iter_mut().enumerate().take(preamble.count).skip(1) {
+            let mut padded = rest.split_to(frame::padded(preamble.length(n)));
+            padded.truncate(preamble.length(n));
+            *segment = padded;
+        }
+        debug_assert_eq!(rest.len(), BLOCK_BYTES + frame::SEAL_BYTES);
+        Ok(frame::is_complete(rest[0])?.then_some(segments))
+    }
+}
