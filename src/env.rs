@@ -21,6 +21,11 @@ pub trait Env: Send + Sync + 'static {
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
     /// Runs a task beside the caller; it ends by itself.
     fn spawn(&self, task: BoxFuture<()>);
+    /// As [`Env::spawn`]; where that is possible the task goes on the caller's thread until it first waits, which saves
+    /// waking another one. The caller holds no lock.
+    fn spawn_here(&self, task: BoxFuture<()>) {
+        self.spawn(task);
+    }
     fn random_u64(&self) -> u64;
 }
 
@@ -62,6 +67,10 @@ impl Env for TokioEnv {
 
     fn spawn(&self, task: BoxFuture<()>) {
         self.handle.spawn(task);
+    }
+
+    fn spawn_here(&self, task: BoxFuture<()>) {
+        crate::runtime::begin_here(&self.handle, task);
     }
 
     fn random_u64(&self) -> u64 {

@@ -69,6 +69,17 @@ fn wait<F: Future>(runtime: &Handle, future: F) -> F::Output {
     }
 }
 
+/// Runs `future` on the calling thread until it first waits, and then as a task of the runtime. A panic before that is the
+/// caller's.
+pub fn begin_here(runtime: &Handle, future: impl Future<Output = ()> + Send + 'static) {
+    let mut future = Box::pin(future);
+    let _context = runtime.enter();
+    // Whatever it waits for is asked again as soon as the runtime runs it, and then knows whom to wake.
+    if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        runtime.spawn(future);
+    }
+}
+
 #[derive(Default)]
 struct Parker {
     woken: Mutex<bool>,

@@ -76,6 +76,15 @@ impl Session {
         });
     }
 
+    /// As [`Session::spawn`], on the calling thread until the future first waits.
+    pub fn spawn_here(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
+        let ticket = self.begin();
+        runtime::begin_here(&self.runtime, async move {
+            let _ticket = ticket;
+            future.await;
+        });
+    }
+
     /// Runs a store's future in the background, then `done` with its answer: exactly once, a panic of the store's
     /// included, because somebody waits for it.
     pub fn start<T: Send + 'static>(

@@ -1,7 +1,7 @@
 //! Asynchronous image I/O and completions.
 
 use super::handles::{
-    self, CompletionHandle, ImageHandle, Sink, finish, start, start_reading, start_untracked,
+    self, CompletionHandle, ImageHandle, Sink, finish, start, start_here, start_reading, start_untracked,
 };
 use super::io::check_zero_flags;
 use crate::capi::arg::{self, InBufs, Later, OutBuf, OutBufs};
@@ -303,7 +303,7 @@ pub unsafe extern "C" fn rbd_aio_flush(image: rbd_image_t, c: rbd_completion_t) 
             // What was issued before is waited for; what comes later is not.
             let (image, earlier) = (handle.image.clone(), handle.image.earlier_requests());
             let ticket = handle.image.ticket();
-            start_untracked(handle, done, async move {
+            start_here(handle, done, async move {
                 let flushed = image.flush_after(earlier).await.map(|()| 0).map_err(Errno::from);
                 (flushed, ticket)
             });
@@ -338,13 +338,20 @@ unsafe fn iovecs(iov: *const iovec, count: c_int) -> Result<InBufs, Errno> {
     unsafe { InBufs::from_iovecs(iov, count) }
 }
 
+/// A write of at most so many bytes begins on the caller's thread, also when it will have to wait.
+const COPIED_HERE: u64 = 64 << 10;
+
 fn write_later(handle: Shared<ImageHandle>, done: Shared<CompletionHandle>, offset: u64, data: InBufs) {
-    let image = handle.image.clone();
-    start(handle, done, async move {
+    let (image, ticket) = (handle.image.clone(), handle.image.ticket());
+    let short = total(&data.slices()) <= COPIED_HERE;
+    let request = async move {
         let slices = data.slices();
         debug_assert!(total(&slices) <= isize::MAX as u64);
-        Ok(image.write(offset, &slices).await.map(|_| 0)?)
-    });
+        let written = image.write(offset, &slices).await.map(|_| 0).map_err(Errno::from);
+        (written, ticket)
+    };
+    // Copying a long one is work for another processor.
+    if short { start_here(handle, done, request) } else { start_untracked(handle, done, request) }
 }
 
 fn read(handle: Shared<ImageHandle>, done: Shared<CompletionHandle>, offset: u64, bufs: OutBufs) {

@@ -274,18 +274,33 @@ where
     T: Send + 'static,
 {
     let session = handle.session.clone();
-    session.spawn(async move {
-        match caught(operation).await {
-            Ok((outcome, held)) => {
-                finish(&handle, completion, outcome);
-                drop(held);
-            }
-            Err(()) => {
-                handle.image.poison();
-                finish(&handle, completion, Err(Errno::EIO));
-            }
+    session.spawn(to_its_end(handle, completion, operation));
+}
+
+/// [`start_untracked`], on the caller's thread until the request first waits.
+pub fn start_here<F, T>(handle: Shared<ImageHandle>, completion: Shared<CompletionHandle>, operation: F)
+where
+    F: Future<Output = (Result<i64, Errno>, T)> + Send + 'static,
+    T: Send + 'static,
+{
+    let session = handle.session.clone();
+    session.spawn_here(to_its_end(handle, completion, operation));
+}
+
+async fn to_its_end<F, T>(handle: Shared<ImageHandle>, completion: Shared<CompletionHandle>, operation: F)
+where
+    F: Future<Output = (Result<i64, Errno>, T)>,
+{
+    match caught(operation).await {
+        Ok((outcome, held)) => {
+            finish(&handle, completion, outcome);
+            drop(held);
         }
-    });
+        Err(()) => {
+            handle.image.poison();
+            finish(&handle, completion, Err(Errno::EIO));
+        }
+    }
 }
 
 /// A future whose panic is an error.

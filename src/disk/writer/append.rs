@@ -20,7 +20,7 @@ impl Writer {
     /// Sends an append; its task goes on when the store has answered.
     pub(super) fn start_append(self: &Arc<Self>, append: Append) {
         let writer = self.clone();
-        self.shared.env.spawn(Box::pin(async move {
+        self.shared.env.spawn_here(Box::pin(async move {
             let outcome = writer.append(&append.records).await;
             writer.appended(&append.records, outcome);
         }));

@@ -1,205 +1,68 @@
-//! Our op lists as OSDs take them: codes, parameters and input of each op.
+//! Our op lists as OSDs take them.
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 
-use crate::osd::codes::{flag, op, op_flag};
-use crate::osd::{ObjectName, OpRequest, OsdOp};
+use crate::osd::codes::flag;
+use crate::osd::{Compare, ObjectName, OpRequest, OsdOp};
 use crate::store::name::bytes_of;
 use crate::store::{CmpMode, CmpValue, Op, Request, SnapId, Target, interp};
-use crate::wire::denc::Encoder;
 
-/// CEPH_OSD_CMPXATTR_MODE_*.
-const XATTR_MODE_STRING: u8 = 1;
-const XATTR_MODE_U64: u8 = 2;
-
-/// The parameters of `struct ceph_osd_op`: a packed union of 28 bytes, little-endian.
-struct Union([u8; 28]);
-
-impl Union {
-    const NONE: Union = Union([0; 28]);
-
-    fn of(write: impl FnOnce(&mut &mut [u8])) -> Union {
-        let mut bytes = [0; 28];
-        write(&mut &mut bytes[..]);
-        Union(bytes)
-    }
-
-    fn extent(offset: u64, length: u64) -> Union {
-        Union::of(|u| {
-            u.put_u64_le(offset);
-            u.put_u64_le(length);
-        })
-    }
-}
-
-fn built(code: u16, flags: u32, union: Union, input: Vec<Bytes>) -> OsdOp {
-    OsdOp { code, flags, union: union.0, input }
-}
-
-fn encoded(body: impl FnOnce(&mut Encoder)) -> Vec<Bytes> {
-    let mut e = Encoder::new();
-    body(&mut e);
-    vec![e.finish()]
-}
-
-fn cmp_number(mode: CmpMode) -> u8 {
+fn compare(mode: CmpMode) -> Compare {
     match mode {
-        CmpMode::Eq => 1,
-        CmpMode::Ne => 2,
-        CmpMode::Gt => 3,
-        CmpMode::Gte => 4,
-        CmpMode::Lt => 5,
-        CmpMode::Lte => 6,
+        CmpMode::Eq => Compare::Eq,
+        CmpMode::Ne => Compare::Ne,
+        CmpMode::Gt => Compare::Gt,
+        CmpMode::Gte => Compare::Gte,
+        CmpMode::Lt => Compare::Lt,
+        CmpMode::Lte => Compare::Lte,
     }
 }
 
-fn xattr(code: u16, flags: u32, name: &str, value: Bytes, cmp: (u8, u8)) -> OsdOp {
-    let name = Bytes::copy_from_slice(&bytes_of(name));
-    let union = Union::of(|u| {
-        u.put_u32_le(name.len() as u32);
-        u.put_u32_le(value.len() as u32);
-        u.put_u8(cmp.0);
-        u.put_u8(cmp.1);
-    });
-    built(code, flags, union, vec![name, value])
-}
-
-fn keys(keys: &[Bytes]) -> Vec<Bytes> {
-    // A set on the OSD's side: sorted, each once.
-    let mut sorted: Vec<&Bytes> = keys.iter().collect();
-    sorted.sort();
-    sorted.dedup();
-    encoded(|e| {
-        e.u32(sorted.len() as u32);
-        sorted.iter().for_each(|key| {
-            e.blob(key);
-        });
-    })
-}
-
-fn osd_op(request: &Op, flags: u32) -> OsdOp {
-    match request {
-        Op::AssertExists | Op::Stat => built(op::STAT, flags, Union::NONE, vec![]),
-        Op::AssertVersion(version) => {
-            let union = Union::of(|u| {
-                u.put_u64_le(0);
-                u.put_u64_le(*version);
-            });
-            built(op::ASSERT_VER, flags, union, vec![])
+fn osd_op(op: &Op) -> OsdOp {
+    match op {
+        Op::AssertExists | Op::Stat => OsdOp::stat(),
+        Op::AssertVersion(version) => OsdOp::assert_version(*version),
+        Op::CmpXattr { name, mode, value: CmpValue::Bytes(value) } => {
+            OsdOp::cmpxattr(&bytes_of(name), compare(*mode), value.clone())
         }
-        Op::CmpXattr { name, mode, value } => {
-            let (value, kind) = match value {
-                CmpValue::Bytes(bytes) => (bytes.clone(), XATTR_MODE_STRING),
-                CmpValue::U64(number) => (Bytes::copy_from_slice(&number.to_le_bytes()), XATTR_MODE_U64),
-            };
-            xattr(op::CMPXATTR, flags, name, value, (cmp_number(*mode), kind))
+        Op::CmpXattr { name, mode, value: CmpValue::U64(value) } => {
+            OsdOp::cmpxattr_u64(&bytes_of(name), compare(*mode), *value)
         }
-        Op::CmpExt { offset, data } => {
-            built(op::CMPEXT, flags, Union::extent(*offset, data.len() as u64), vec![data.clone()])
-        }
-        Op::OmapCmp { key, value, mode } => {
-            let input = encoded(|e| {
-                e.u32(1).blob(key).blob(value).u32(cmp_number(*mode).into());
-            });
-            built(op::OMAP_CMP, flags, Union::NONE, input)
-        }
-        Op::Read { offset, length } => built(op::READ, flags, Union::extent(*offset, *length), vec![]),
-        Op::SparseRead { offset, length } => {
-            built(op::SPARSE_READ, flags, Union::extent(*offset, *length), vec![])
-        }
+        Op::CmpExt { offset, data } => OsdOp::cmpext(*offset, data.clone()),
+        Op::OmapCmp { key, value, mode } => OsdOp::omap_cmp(key, compare(*mode), value),
+        Op::Read { offset, length } => OsdOp::read(*offset, *length),
+        Op::SparseRead { offset, length } => OsdOp::sparse_read(*offset, *length),
         Op::Checksum { kind, init, offset, length, chunk_size } => {
-            let union = Union::of(|u| {
-                u.put_u64_le(*offset);
-                u.put_u64_le(*length);
-                u.put_u32_le(*chunk_size as u32);
-                u.put_u8(*kind);
-            });
-            built(op::CHECKSUM, flags, union, vec![init.clone()])
+            OsdOp::checksum(*kind, init.clone(), *offset, *length, *chunk_size as u32)
         }
-        Op::Create { exclusive } => {
-            let exclusive = if *exclusive { op_flag::EXCL } else { 0 };
-            built(op::CREATE, flags | exclusive, Union::NONE, vec![])
+        Op::Create { exclusive } => OsdOp::create(*exclusive),
+        Op::Write { offset, data } => OsdOp::write(*offset, data.clone()),
+        Op::WriteFull { data } => OsdOp::write_full(data.clone()),
+        Op::WriteSame { offset, length, data } => OsdOp::write_same(*offset, *length, data.clone()),
+        Op::Append { data } => OsdOp::append(data.clone()),
+        Op::Zero { offset, length } => OsdOp::zero(*offset, *length),
+        Op::Truncate { size } => OsdOp::truncate(*size),
+        Op::Remove => OsdOp::delete(),
+        Op::SetAllocHint { expected_object_size, expected_write_size, flags } => {
+            OsdOp::set_alloc_hint(*expected_object_size, *expected_write_size, *flags)
         }
-        Op::Write { offset, data } => {
-            built(op::WRITE, flags, Union::extent(*offset, data.len() as u64), vec![data.clone()])
-        }
-        Op::WriteFull { data } => {
-            built(op::WRITEFULL, flags, Union::extent(0, data.len() as u64), vec![data.clone()])
-        }
-        Op::WriteSame { offset, length, data } => {
-            let union = Union::of(|u| {
-                u.put_u64_le(*offset);
-                u.put_u64_le(*length);
-                u.put_u64_le(data.len() as u64);
-            });
-            built(op::WRITESAME, flags, union, vec![data.clone()])
-        }
-        Op::Append { data } => {
-            built(op::APPEND, flags, Union::extent(0, data.len() as u64), vec![data.clone()])
-        }
-        Op::Zero { offset, length } => built(op::ZERO, flags, Union::extent(*offset, *length), vec![]),
-        Op::Truncate { size } => built(op::TRUNCATE, flags, Union::extent(*size, 0), vec![]),
-        Op::Remove => built(op::DELETE, flags, Union::NONE, vec![]),
-        Op::SetAllocHint { expected_object_size, expected_write_size, flags: hint } => {
-            let union = Union::of(|u| {
-                u.put_u64_le(*expected_object_size);
-                u.put_u64_le(*expected_write_size);
-                u.put_u32_le(*hint);
-            });
-            // Advice only: librados, too, lets an OSD that does not know it go on.
-            built(op::SETALLOCHINT, flags | op_flag::FAILOK, union, vec![])
-        }
-        Op::Rollback { snap } => built(op::ROLLBACK, flags, Union::of(|u| u.put_u64_le(snap.0)), vec![]),
-        Op::GetXattr { name } => xattr(op::GETXATTR, flags, name, Bytes::new(), (0, 0)),
-        Op::GetXattrs => built(op::GETXATTRS, flags, Union::NONE, vec![]),
-        Op::SetXattr { name, value } => xattr(op::SETXATTR, flags, name, value.clone(), (0, 0)),
-        Op::RmXattr { name } => xattr(op::RMXATTR, flags, name, Bytes::new(), (0, 0)),
-        Op::OmapGetKeys { after, max } => {
-            let input = encoded(|e| {
-                e.blob(after).u64(*max);
-            });
-            built(op::OMAPGETKEYS, flags, Union::NONE, input)
-        }
-        Op::OmapGetVals { after, prefix, max } => {
-            let input = encoded(|e| {
-                e.blob(after).u64(*max).blob(prefix);
-            });
-            built(op::OMAPGETVALS, flags, Union::NONE, input)
-        }
-        Op::OmapGetValsByKeys { keys: wanted } => {
-            built(op::OMAPGETVALSBYKEYS, flags, Union::NONE, keys(wanted))
-        }
-        Op::OmapGetHeader => built(op::OMAPGETHEADER, flags, Union::NONE, vec![]),
-        Op::OmapSetHeader { data } => built(op::OMAPSETHEADER, flags, Union::NONE, vec![data.clone()]),
-        Op::OmapSet { pairs } => {
-            let input = encoded(|e| {
-                e.u32(pairs.len() as u32);
-                pairs.iter().for_each(|(key, value)| {
-                    e.blob(key).blob(value);
-                });
-            });
-            built(op::OMAPSETVALS, flags, Union::NONE, input)
-        }
-        Op::OmapRmKeys { keys: removed } => built(op::OMAPRMKEYS, flags, Union::NONE, keys(removed)),
-        Op::OmapRmRange { begin, end } => {
-            let input = encoded(|e| {
-                e.blob(begin).blob(end);
-            });
-            built(op::OMAPRMKEYRANGE, flags, Union::NONE, input)
-        }
-        Op::OmapClear => built(op::OMAPCLEAR, flags, Union::NONE, vec![]),
-        Op::ListWatchers => built(op::LIST_WATCHERS, flags, Union::NONE, vec![]),
-        Op::ListSnaps => built(op::LIST_SNAPS, flags, Union::NONE, vec![]),
-        Op::Exec { class, method, input } => {
-            let union = Union::of(|u| {
-                u.put_u8(class.len() as u8);
-                u.put_u8(method.len() as u8);
-                u.put_u8(0);
-                u.put_u32_le(input.len() as u32);
-            });
-            let names = Bytes::from([class.as_bytes(), method.as_bytes()].concat());
-            built(op::CALL, flags, union, vec![names, input.clone()])
-        }
+        Op::Rollback { snap } => OsdOp::rollback(snap.0),
+        Op::GetXattr { name } => OsdOp::getxattr(&bytes_of(name)),
+        Op::GetXattrs => OsdOp::getxattrs(),
+        Op::SetXattr { name, value } => OsdOp::setxattr(&bytes_of(name), value.clone()),
+        Op::RmXattr { name } => OsdOp::rmxattr(&bytes_of(name)),
+        Op::OmapGetKeys { after, max } => OsdOp::omap_get_keys(after, *max),
+        Op::OmapGetVals { after, prefix, max } => OsdOp::omap_get_vals(after, prefix, *max),
+        Op::OmapGetValsByKeys { keys } => OsdOp::omap_get_vals_by_keys(keys),
+        Op::OmapGetHeader => OsdOp::omap_get_header(),
+        Op::OmapSetHeader { data } => OsdOp::omap_set_header(data.clone()),
+        Op::OmapSet { pairs } => OsdOp::omap_set(pairs.iter()),
+        Op::OmapRmKeys { keys } => OsdOp::omap_rm_keys(keys),
+        Op::OmapRmRange { begin, end } => OsdOp::omap_rm_range(begin, end),
+        Op::OmapClear => OsdOp::omap_clear(),
+        Op::ListWatchers => OsdOp::list_watchers(),
+        Op::ListSnaps => OsdOp::list_snaps(),
+        Op::Exec { class, method, input } => OsdOp::call(class, method, input.clone()),
     }
 }
 
@@ -248,7 +111,7 @@ pub(super) fn osd_request(request: &Request, now_ns: u64) -> OpRequest {
     };
     OpRequest {
         object: object_name(&request.target),
-        ops: request.ops.iter().map(|(op, flags)| osd_op(op, *flags)).collect(),
+        ops: request.ops.iter().map(|(op, flags)| osd_op(op).flags(*flags)).collect(),
         flags,
         snap,
         snap_seq: request.snapc.seq,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::files::FileId;
 use super::schema::Db;
 use super::view::{ObjectRow, Place, extents_of_range};
-use super::{Shared, clients, now_ns};
+use super::{Shared, clients, now_ns, vfs};
 use crate::store::fixed::{Fixed, FixedReads, HelperJob};
 use crate::store::{StoreResult, Target, fixed};
 use crate::sync::Mutex;
@@ -46,6 +46,9 @@ struct Glance {
     db: Db,
     /// The version of the database in which this client was found not to be fenced.
     admitted: Option<i64>,
+    /// The head of SQLite's index of the log, and a version that is not older.
+    head: Option<vfs::LogHead>,
+    version: Option<i64>,
 }
 
 pub(super) struct FixedState {
@@ -64,7 +67,7 @@ const TRY_ONE_IN: u32 = 16;
 impl FixedState {
     pub fn new(db: Db) -> FixedState {
         FixedState {
-            glance: Mutex::new(Some(Glance { db, admitted: None })),
+            glance: Mutex::new(Some(Glance { db, admitted: None, head: None, version: None })),
             known: Mutex::default(),
             misses: AtomicU32::new(0),
         }
@@ -78,10 +81,18 @@ impl FixedState {
 
 impl Glance {
     /// SQLite's own counter: another number after each commit of another connection, of any process. All commits are
-    /// of other connections, because this one only looks.
-    fn version(&self) -> Option<i64> {
+    /// of other connections, because this one only looks. SQLite is asked when the head of its index of the log, which
+    /// each commit changes before it returns, is another one than when it was asked before.
+    fn version(&mut self) -> Option<i64> {
+        // Before SQLite is asked: a commit in between makes the head another one than the one that is remembered.
+        let head = self.version.and_then(|_| vfs::log_head(&self.db.conn));
+        if head.is_some() && head == self.head {
+            return self.version;
+        }
         let mut statement = self.db.conn.prepare_cached("PRAGMA data_version").ok()?;
-        statement.query_row([], |row| row.get(0)).ok()
+        self.version = statement.query_row([], |row| row.get(0)).ok();
+        self.head = head;
+        self.version
     }
 }
 
@@ -139,8 +150,8 @@ impl Shared {
 
     /// Reads the rows of an object, unless they are what `old` was made of.
     fn look(&self, target: &Target, old: Option<Arc<Pieces>>) -> Option<Arc<Pieces>> {
-        let glance = self.fixed.glance.lock();
-        let glance = glance.as_ref()?;
+        let mut glance = self.fixed.glance.lock();
+        let glance = glance.as_mut()?;
         // Before the rows: a commit in between makes them newer than they say, and they are read again.
         let version = glance.version()?;
         if old.is_some_and(|old| old.version == version) {

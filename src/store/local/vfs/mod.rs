@@ -5,6 +5,7 @@
 
 mod database;
 mod end;
+mod index;
 mod log;
 mod wal;
 
@@ -18,6 +19,7 @@ use rusqlite::ffi;
 pub(super) use self::database::reserve;
 use self::end::End;
 pub(super) use self::end::check_log;
+pub(super) use self::index::{LogHead, log_head};
 use self::log::Log;
 
 /// The name of the VFS, for opening a connection.
