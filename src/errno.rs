@@ -2,6 +2,7 @@
 //!
 //! Inside the crate errnos are positive (`Errno::ENOENT.0 == 2`); only `capi` negates them.
 
+use crate::auth::AuthError;
 use crate::disk::DiskError;
 use crate::image::ImageError;
 use crate::store::StoreError;
@@ -130,6 +131,19 @@ impl From<&DiskError> for Errno {
             DiskError::NoSnapshot => Errno::ENOENT,
             DiskError::NewerFormat { .. } => Errno::EINVAL,
             DiskError::Closed => Errno::ESHUTDOWN,
+        }
+    }
+}
+
+/// As rados_connect of librados gives them (docs/ceph-behaviour.md, "authentication").
+impl From<&AuthError> for Errno {
+    fn from(error: &AuthError) -> Errno {
+        match error {
+            AuthError::NoKey { .. } => Errno::ENOENT,
+            AuthError::BadKey { errno, .. } | AuthError::Refused { errno, .. } => *errno,
+            AuthError::NoCommonMethod { .. } | AuthError::Malformed { .. } | AuthError::NoTicket { .. } => {
+                Errno::EACCES
+            }
         }
     }
 }

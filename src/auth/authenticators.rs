@@ -77,11 +77,10 @@ impl Authenticator for MonAuthenticator {
 
     fn more(&mut self, payload: &[u8]) -> Result<Bytes, AuthError> {
         let key = match (self.method, &self.exchange) {
-            (Some(Method::Cephx), None) => self.client.options.key.clone(),
+            (Some(Method::Cephx), None) => self.client.options.key.clone()?,
             _ => return Err(AuthError::Malformed { detail: "a challenge that was not called for" }),
         };
-        let no_key = AuthError::NoKey { detail: self.client.options.name.to_string() };
-        let exchange = MonExchange::new(key.ok_or(no_key)?, payload, self.old.clone())?;
+        let exchange = MonExchange::new(key, payload, self.old.clone())?;
         let request = exchange.request(self.client.world.random(), SERVICES);
         self.exchange = Some(exchange);
         Ok(request)

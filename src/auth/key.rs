@@ -42,9 +42,9 @@ impl CryptoKey {
         e.u16(self.secret.len() as u16).raw(&self.secret);
     }
 
-    /// The base64 text of keyrings; space around it does not count.
+    /// The base64 text of keyrings; ends of lines in it do not count, as in Ceph, nor what follows the key in its bytes.
     pub fn parse(text: &str) -> Result<CryptoKey, Malformed> {
-        let bytes = BASE64.decode(text.trim()).map_err(|_| Malformed)?;
+        let bytes = BASE64.decode(text.replace('\n', "")).map_err(|_| Malformed)?;
         CryptoKey::decode(&mut Decoder::new(&bytes))
     }
 
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn text_and_bytes() {
-        let key = CryptoKey::parse(" AQAYkglrAAAAABAAFEV83lc6phK9NsDOVgqAvQ==\n").unwrap();
+        let key = CryptoKey::parse("AQAYkglrAAAAABAA\nFEV83lc6phK9NsDOVgqAvQ==\n").unwrap();
         assert_eq!(key.secret().len(), 16);
         assert_eq!(key.created, Utime { seconds: 0x6b09_9218, nanoseconds: 0 });
         let mut e = Encoder::new();
@@ -90,6 +90,7 @@ mod tests {
         assert_eq!(format!("{key:?}"), "CryptoKey(...)");
         for bad in [
             "",
+            " AQAYkglrAAAAABAAFEV83lc6phK9NsDOVgqAvQ==",
             "AQAY",
             "no base64!",
             "AQAYkglrAAAAABAAFEV83lc6phK9NsDOVgqAvQ",

@@ -23,16 +23,16 @@ pub use world::{SystemWorld, World};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// No key for this name in the configuration or the keyrings that it names. ENOENT, as in Ceph.
+    /// No keyring where the configuration says, and nothing but cephx is allowed. ENOENT.
     #[error("no keyring found: {detail}")]
     NoKey { detail: String },
-    /// A key or keyring that makes no sense. EINVAL.
+    /// A key or keyring that makes no sense (EINVAL, EIO), cannot be read, or has no key of this name (EACCES).
     #[error("{detail}")]
-    BadKey { detail: String },
+    BadKey { errno: crate::errno::Errno, detail: String },
     /// The peer said no: the errno that it gave (positive), such as EACCES or EPERM.
     #[error("refused by the peer: {detail} ({errno})")]
     Refused { errno: crate::errno::Errno, detail: String },
-    /// No method or connection mode that both sides allow. EOPNOTSUPP.
+    /// No method or connection mode that both sides allow. EACCES, as in Ceph.
     #[error("no common method: {detail}")]
     NoCommonMethod { detail: String },
     /// Bytes that make no sense, or do not prove what they must: the peer may be somebody else. EACCES.

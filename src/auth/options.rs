@@ -2,6 +2,7 @@
 
 use super::{AuthError, ConnectionMode, CryptoKey, keyring};
 use crate::conf::Config;
+use crate::errno::Errno;
 use crate::wire::types::EntityType;
 
 /// A way to authenticate (CEPH_AUTH_*).
@@ -28,8 +29,8 @@ impl Method {
 #[derive(Clone, Debug)]
 pub struct AuthOptions {
     pub name: PrincipalName,
-    /// There is one if `methods` has cephx.
-    pub key: Option<CryptoKey>,
+    /// `Err`: why there is none, which is told once a monitor asks for a proof.
+    pub key: Result<CryptoKey, AuthError>,
     /// In order of preference: `auth_supported`, or `auth_client_required` if that is empty.
     pub methods: Vec<Method>,
     /// `ms_mon_client_mode`: with monitors, and with managers too.
@@ -39,16 +40,32 @@ pub struct AuthOptions {
 }
 
 impl AuthOptions {
-    /// Reads the keyring, if cephx is allowed.
+    /// Reads the keyring, if cephx is allowed. Without one, cephx is left out; `NoKey` if no method is left then.
     pub fn from_conf(conf: &Config) -> Result<AuthOptions, AuthError> {
         let supported = conf.str("auth_supported");
         let required = if supported.is_empty() { conf.str("auth_client_required") } else { supported };
-        let methods = methods(&required);
+        let mut methods = methods(&required);
         let name = PrincipalName::parse(&conf.entity_name())?;
-        let cephx = methods.contains(&Method::Cephx);
+        let no_key = |detail| AuthError::BadKey { errno: Errno::EACCES, detail };
+        let mut key = Err(no_key("cephx is not allowed".to_string()));
+        if methods.contains(&Method::Cephx) {
+            match keyring::find_key(conf)? {
+                keyring::Found::Key(found) => key = Ok(found),
+                keyring::Found::NotInKeyring(detail) => key = Err(no_key(detail)),
+                keyring::Found::Nowhere(detail) => {
+                    tracing::error!(detail, "no keyring found, disabling cephx");
+                    methods.retain(|method| *method != Method::Cephx);
+                    key = Err(no_key(detail));
+                }
+            }
+        }
+        if methods.is_empty() {
+            let detail = format!("no method is left of {required:?}");
+            return Err(AuthError::NoKey { detail });
+        }
         Ok(AuthOptions {
-            key: if cephx { Some(keyring::find_key(conf)?) } else { None },
             name,
+            key,
             methods,
             mon_modes: modes(&conf.str("ms_mon_client_mode")),
             service_modes: modes(&conf.str("ms_client_mode")),
@@ -77,7 +94,10 @@ impl PrincipalName {
         let found = parts.and_then(|(kind, id)| Some((kinds.into_iter().find(|k| k.name() == kind)?, id)));
         match found {
             Some((kind, id)) => Ok(PrincipalName { kind, id: id.to_string() }),
-            None => Err(AuthError::BadKey { detail: format!("{text:?} is no name of a client or daemon") }),
+            None => {
+                let detail = format!("{text:?} is no name of a client or daemon");
+                Err(AuthError::BadKey { errno: Errno::EINVAL, detail })
+            }
         }
     }
 }

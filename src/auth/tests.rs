@@ -84,7 +84,7 @@ fn unhex(text: &str) -> Vec<u8> {
 fn options(mon_modes: &[ConnectionMode], service_modes: &[ConnectionMode]) -> AuthOptions {
     AuthOptions {
         name: PrincipalName::parse("client.admin").unwrap(),
-        key: Some(CryptoKey::parse("AQAYkglrAAAAABAAFEV83lc6phK9NsDOVgqAvQ==").unwrap()),
+        key: Ok(CryptoKey::parse("AQAYkglrAAAAABAAFEV83lc6phK9NsDOVgqAvQ==").unwrap()),
         methods: vec![Method::Cephx, Method::None],
         mon_modes: mon_modes.to_vec(),
         service_modes: service_modes.to_vec(),
@@ -178,7 +178,7 @@ fn a_wrong_key_is_noticed_here_too() {
     let world = Arc::new(Script::default());
     world.random.lock().push_back(1);
     let mut options = mon_secure();
-    options.key = Some(CryptoKey::parse("AQAYkglrAAAAABAAFEV83lc6phK9NsDOVgqAvA==").unwrap());
+    options.key = Ok(CryptoKey::parse("AQAYkglrAAAAABAAFEV83lc6phK9NsDOVgqAvA==").unwrap());
     let client = ClientAuth::new(options, world);
     let mut auth = client.mon_authenticator(0);
     auth.begin().unwrap();

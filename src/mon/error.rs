@@ -45,7 +45,7 @@ impl MonError {
         match self {
             MonError::NoMonitors | MonError::NoSuchName(_) | MonError::NoSuchRank(_) => Errno::ENOENT,
             MonError::BadAddress { errno, .. } => *errno,
-            MonError::Auth(source) => auth_errno(source),
+            MonError::Auth(source) => Errno::from(source),
             MonError::Unsupported { .. } => Errno::EOPNOTSUPP,
             MonError::TimedOut { .. } => Errno::ETIMEDOUT,
             MonError::ShutDown => Errno::ECANCELED,
@@ -70,17 +70,5 @@ impl MonError {
             | MonError::SessionReset { .. }
             | MonError::Malformed(_) => "",
         }
-    }
-}
-
-fn auth_errno(error: &AuthError) -> Errno {
-    match error {
-        AuthError::NoKey { .. } => Errno::ENOENT,
-        AuthError::BadKey { .. } => Errno::EINVAL,
-        AuthError::Refused { errno, .. } => *errno,
-        // librados says EACCES where no method is common.
-        AuthError::NoCommonMethod { .. } => Errno::EACCES,
-        AuthError::Malformed { .. } => Errno::EACCES,
-        AuthError::NoTicket { .. } => Errno::EACCES,
     }
 }
