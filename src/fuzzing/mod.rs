@@ -6,12 +6,14 @@
 
 mod conf;
 mod disk;
+mod mon;
 mod proto;
 #[cfg(test)]
 mod tests;
 
 pub use conf::{conf_file, conf_value};
 pub use disk::{disk_format, disk_page, disk_record, disk_root, disk_segment, disk_slot, disk_snapshot};
+pub use mon::{mon_host, mon_map, mon_message};
 pub use proto::{addresses, cls_lock, denc, image_header, image_notice, notify_reply};
 
 /// What was accepted once, and encoded, must be accepted again and be the same.

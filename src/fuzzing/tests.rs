@@ -72,6 +72,9 @@ targets! {
     cls_lock: locks();
     addresses: addrs();
     denc: encodings();
+    mon_map: mon_maps();
+    mon_message: mon_messages();
+    mon_host: mon_hosts();
     conf_file: files();
     conf_value: values();
 }
@@ -359,4 +362,81 @@ fn values() -> Vec<Vec<u8>> {
         value(10, "[v2:1.2.3.4:3300/0,v1:1.2.3.4:6789/0]"),
         value(11, "1/5"),
     ]
+}
+
+fn mon_maps() -> Vec<Vec<u8>> {
+    let addrs = |n: u8| {
+        let socket = std::net::SocketAddr::from(([10, 0, 0, n], 3300));
+        crate::wire::types::AddrVec(vec![crate::wire::types::EntityAddr::msgr2(socket, 0)])
+    };
+    let mut map = crate::mon::MonMap::made_up((0..3).map(|n| (format!("m{n}"), addrs(n))).collect());
+    let plain = map.encode().to_vec();
+    map.mons.get_mut("m1").expect("made up").location.insert("host".into(), "h".into());
+    map.removed_ranks.extend([4, 5]);
+    map.disallowed_leaders.insert("m2".into());
+    vec![plain, map.encode().to_vec()]
+}
+
+fn mon_messages() -> Vec<Vec<u8>> {
+    let message = |which: u8, body: &dyn Fn(&mut Encoder)| {
+        let mut e = Encoder::new();
+        e.u8(which).u8(2);
+        body(&mut e);
+        e.finish().to_vec()
+    };
+    let paxos = |e: &mut Encoder| {
+        e.u64(3).u16(0).u64(0);
+    };
+    let name = |e: &mut Encoder| {
+        e.u32(1).string("a").u8(1).u64(0);
+        crate::wire::types::AddrVec::default().encode(e, u64::MAX);
+    };
+    vec![
+        message(0, &|e| {
+            paxos(e);
+            e.u32(0).string("done").u32(0);
+        }),
+        message(1, &|e| {
+            e.u32(0).string("done");
+        }),
+        message(2, &|e| {
+            e.u64(1).u64(2).u64(3);
+        }),
+        message(3, &|e| {
+            e.raw(&[0; 56]);
+        }),
+        message(4, &|e| {
+            paxos(e);
+            e.raw(&[0; 16]).u32(0).u32(7).u8(1).blob(&[0; 8]);
+        }),
+        message(5, &|e| {
+            e.u32(2).u32(0).u64(1).blob(b"tickets");
+        }),
+        message(6, &|e| {
+            e.u32(1).string("key").string("value");
+        }),
+        message(7, &|e| {
+            paxos(e);
+            e.raw(&[0; 16]).u32(1).section(5, 5, |e| {
+                name(e);
+                e.u64(1).u64(2).u16(1).string("text").string("cluster");
+            });
+        }),
+        message(8, &|e| {
+            e.section(11, 6, |e| {
+                e.u32(1);
+                crate::wire::types::AddrVec::default().encode(e, u64::MAX);
+                e.u64(5).u8(1).string("x");
+            });
+        }),
+    ]
+}
+
+fn mon_hosts() -> Vec<Vec<u8>> {
+    let texts = [
+        "10.0.0.1",
+        "[v2:10.0.0.1:3300/0,v1:10.0.0.1:6789/0],[v2:[::1]:3300]",
+        "v2:[::1]:3300/9 10.0.0.2;any:1.1.1.1:6789",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).into()
 }

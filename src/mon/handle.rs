@@ -81,8 +81,11 @@ impl MonClient {
                     active.connection.send(messages::auth(method, &payload));
                 }
             }
-            // The tickets that are there last for a while; it is tried again.
-            Err(error) => tracing::warn!(%error, "tickets were not renewed"),
+            // A new session brings new tickets, or the reason why there are none.
+            Err(error) => {
+                tracing::warn!(%error, "tickets were not renewed");
+                self.new_session();
+            }
         }
     }
 

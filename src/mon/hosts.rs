@@ -84,6 +84,12 @@ fn expand(items: &[Item]) -> Vec<(String, AddrVec)> {
     mons
 }
 
+/// Whether all of `mon_host` is addresses, so that nothing has to be looked up.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn is_addresses(text: &str) -> bool {
+    parse(text).is_some_and(|items| !expand(&items).is_empty())
+}
+
 /// All items, if all are addresses.
 fn parse(text: &str) -> Option<Vec<Item>> {
     let mut items = Vec::new();

@@ -273,3 +273,7 @@ pub fn decode_ping(message: &Message) -> Result<String, Malformed> {
 pub(super) fn text(d: &mut Decoder) -> Result<String, Malformed> {
     Ok(String::from_utf8_lossy(d.blob()?).into_owned())
 }
+
+#[cfg(test)]
+#[path = "messages_tests.rs"]
+mod tests;

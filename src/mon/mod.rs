@@ -34,3 +34,5 @@ pub use messages::CommandReply;
 pub use mgr::MgrMap;
 pub use monmap::{MonInfo, MonMap};
 pub use options::MonOptions;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use {hosts::is_addresses, log::decode as decode_log};

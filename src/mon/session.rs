@@ -99,6 +99,18 @@ impl MonClient {
         closing
     }
 
+    /// Leaves the session and looks for another.
+    pub(super) fn new_session(&self) {
+        let closing = {
+            let mut state = self.state.lock();
+            if state.phase != Phase::Running || state.active.is_none() {
+                return;
+            }
+            self.new_round(&mut state)
+        };
+        closing.close();
+    }
+
     /// Connects to the next monitors.
     fn try_next(&self, state: &mut State) {
         let names = state.hunt.next(&state.monmap, &self.options, &mut random);
