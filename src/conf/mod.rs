@@ -1,7 +1,7 @@
 //! Ceph's configuration: options, their values by source, conf files, arguments, environment.
 //!
 //! A [`Config`] belongs to one cluster handle. What was set by a stronger source stays whatever a weaker one says later:
-//! defaults, then the conf file, then CEPH_ARGS and CEPH_KEYRING, then arguments, then rados_conf_set. Facts come from
+//! defaults, then the monitors' configuration (`ceph config set`), then the conf file, then CEPH_ARGS and CEPH_KEYRING, then arguments, then rados_conf_set. Facts come from
 //! Ceph's documentation (rados/configuration/ceph-conf) and from what librados 16.2.15 answers; capi-tests/conf holds the
 //! calls that were compared.
 
@@ -11,7 +11,7 @@ mod meta;
 mod options;
 pub(crate) mod value;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use options::{Kind, Opt, all as all_options};
@@ -23,13 +23,48 @@ use crate::errno::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Default,
+    /// `ceph config set`: what the monitors send.
+    Mon,
     File,
     Env,
     Args,
     Override,
 }
 
-const LEVELS: usize = 5;
+const LEVELS: usize = 6;
+
+/// Options that monitors cannot set, by `ceph config help` (flag no_mon_update): those that say where the cluster is and who
+/// one is, and those of daemons.
+const NOT_OF_MONITORS: &[&str] = &[
+    "chdir",
+    "client_use_faked_inos",
+    "daemonize",
+    "fsid",
+    "fuse_debug",
+    "host",
+    "key",
+    "keyfile",
+    "keyring",
+    "lockdep",
+    "mds_data",
+    "mempool_debug",
+    "mgr_data",
+    "mgr_initial_modules",
+    "mon_cache_target_full_warn_ratio",
+    "mon_data",
+    "mon_host",
+    "mon_host_override",
+    "mon_initial_members",
+    "mon_osd_backfillfull_ratio",
+    "mon_osd_full_ratio",
+    "mon_osd_initial_require_min_compat_client",
+    "mon_osd_nearfull_ratio",
+    "monmap",
+    "no_config_file",
+    "osd_data",
+    "osd_journal",
+    "rgw_data",
+];
 
 /// What the configuration needs of the process around it, so that tests can give their own.
 pub trait World: Sync {
@@ -138,6 +173,41 @@ impl Config {
         }
         self.store(opt, parsed, Level::Override);
         Ok(())
+    }
+
+    /// What the monitors have for this client: all of it, so what they had before and is not in it is not theirs any more.
+    /// Options that are fixed since the connect stay as they are. Never fails: bad values are told in the log.
+    pub fn set_mon_values(&mut self, values: &BTreeMap<String, String>) {
+        let fixed = |config: &Config, opt: &Opt| config.connected && !opt.runtime;
+        let gone: Vec<&'static str> = self
+            .set
+            .iter()
+            .filter(|(name, levels)| levels[Level::Mon as usize].is_some() && !values.contains_key(**name))
+            .map(|(name, _)| *name)
+            .collect();
+        for name in gone {
+            if options::find(name).is_some_and(|opt| !fixed(self, opt)) {
+                self.set.entry(name).or_default()[Level::Mon as usize] = None;
+            }
+        }
+        for (name, value) in values {
+            let Some(opt) = options::find(name).filter(|opt| !NOT_OF_MONITORS.contains(&opt.name)) else {
+                tracing::debug!(
+                    option = name,
+                    "the monitors set an option that is not theirs to set, or unknown"
+                );
+                continue;
+            };
+            if fixed(self, opt) {
+                tracing::debug!(
+                    option = name,
+                    "the monitors changed an option that is fixed since the connect"
+                );
+                continue;
+            }
+            // A bad value is told in the log and changes nothing.
+            let _ = self.put(name, value, Level::Mon);
+        }
     }
 
     /// rados_conf_get: the value's normal form, metavariables expanded. ENOENT: no such option.

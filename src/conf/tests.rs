@@ -288,3 +288,45 @@ proptest::proptest! {
         config.get("log_file").unwrap();
     }
 }
+
+#[test]
+fn monitors_decide_what_nobody_else_does() {
+    let world = Fake::leaked();
+    world.files.lock().insert("/c".into(), b"[client]\nrbd_cache_size = 3333\n".to_vec());
+    let mut config = Config::named("ceph", "client.admin", world).unwrap();
+    config.read_file(Some("/c")).unwrap();
+    let values = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect::<BTreeMap<_, _>>()
+    };
+    let mut theirs = values(&[
+        ("rbd_cache_size", "1111"),
+        ("rbd_cache_max_dirty", "2222"),
+        ("client_mount_timeout", "77"),
+        ("rbd_cache_max_dirty_age", "not a number"),
+        ("mon_host", "1.2.3.4"),
+        ("keyring", "/elsewhere"),
+        ("plugin_dir", "/before"),
+        ("no_such_option", "1"),
+    ]);
+    config.set_mon_values(&theirs);
+    let get = |config: &Config, name| config.get(name).unwrap();
+    assert_eq!(get(&config, "rbd_cache_size"), "3333");
+    assert_eq!(get(&config, "rbd_cache_max_dirty"), "2222");
+    assert_eq!(get(&config, "client_mount_timeout"), "77");
+    assert_eq!(get(&config, "rbd_cache_max_dirty_age"), "1.000000");
+    assert_eq!(get(&config, "mon_host"), "");
+    assert_ne!(get(&config, "keyring"), "/elsewhere");
+    assert_eq!(get(&config, "plugin_dir"), "/before");
+    // What is removed there is the default again, what was set by the program stays.
+    config.set("rbd_cache_max_dirty", "6666").unwrap();
+    config.set_connected();
+    theirs.remove("client_mount_timeout");
+    theirs.insert("plugin_dir".into(), "/after".into());
+    config.set_mon_values(&theirs);
+    assert_eq!(get(&config, "rbd_cache_max_dirty"), "6666");
+    assert_eq!(get(&config, "client_mount_timeout"), "300");
+    assert_eq!(get(&config, "plugin_dir"), "/before");
+    config.set_mon_values(&BTreeMap::new());
+    assert_eq!(get(&config, "rbd_cache_max_dirty"), "6666");
+    assert_eq!(get(&config, "plugin_dir"), "/before");
+}
