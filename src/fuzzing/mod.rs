@@ -13,7 +13,7 @@ mod tests;
 
 pub use conf::{conf_file, conf_value};
 pub use disk::{disk_format, disk_page, disk_record, disk_root, disk_segment, disk_slot, disk_snapshot};
-pub use mon::{mon_host, mon_map, mon_message};
+pub use mon::{dns_answer, mon_host, mon_map, mon_message};
 pub use proto::{addresses, cls_lock, denc, image_header, image_notice, notify_reply};
 
 /// What was accepted once, and encoded, must be accepted again and be the same.

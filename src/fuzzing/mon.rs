@@ -35,3 +35,8 @@ pub fn mon_message(data: &[u8]) -> bool {
 pub fn mon_host(data: &[u8]) -> bool {
     std::str::from_utf8(data).is_ok_and(crate::mon::is_addresses)
 }
+
+/// What a DNS server answers.
+pub fn dns_answer(data: &[u8]) -> bool {
+    crate::mon::is_dns_answer(data)
+}

@@ -75,6 +75,7 @@ targets! {
     mon_map: mon_maps();
     mon_message: mon_messages();
     mon_host: mon_hosts();
+    dns_answer: dns_answers();
     conf_file: files();
     conf_value: values();
 }
@@ -439,4 +440,8 @@ fn mon_hosts() -> Vec<Vec<u8>> {
         "v2:[::1]:3300/9 10.0.0.2;any:1.1.1.1:6789",
     ];
     texts.map(|text| text.as_bytes().to_vec()).into()
+}
+
+fn dns_answers() -> Vec<Vec<u8>> {
+    vec![crate::mon::dns_answer()]
 }

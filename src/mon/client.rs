@@ -7,13 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
-use super::hosts;
 use super::log::{LogEntry, LogLevel};
 use super::messages::{self, CommandReply, VersionReply, Wanted};
 use super::mgr::Mgr;
 use super::monmap::MonMap;
 use super::state::{Phase, State, Waiting};
 use super::{Credentials, MonError, MonOptions};
+use super::{dns, hosts};
 use crate::auth::{AuthError, Authenticator};
 use crate::errno::Errno;
 use crate::net::Messenger;
@@ -59,6 +59,8 @@ pub struct MonClient {
     /// The ticker has to look at its deadlines again.
     pub(super) wake: Arc<Notify>,
     pub(super) mgr: Mgr,
+    /// `rados_mon_op_timeout`
+    op_timeout: Mutex<Duration>,
 }
 
 #[derive(Default)]
@@ -78,6 +80,7 @@ impl MonClient {
         Arc::new_cyclic(|this| MonClient {
             this: this.clone(),
             state: Mutex::new(State::new(&options)),
+            op_timeout: Mutex::new(options.op_timeout),
             options,
             messenger,
             credentials,
@@ -97,6 +100,11 @@ impl MonClient {
     /// Who receives configuration from the monitors; to be set before `connect`, which waits for the first.
     pub fn set_config_sink(&self, sink: Arc<ConfigSink>) {
         self.sinks.write().config = Some(sink);
+    }
+
+    /// `rados_mon_op_timeout` has another value, for what begins from now on: the monitors' configuration or the program set it.
+    pub fn set_op_timeout(&self, limit: Duration) {
+        *self.op_timeout.lock() = limit;
     }
 
     /// Finds a monitor and makes a session; done once the monitor map and this client's configuration are there. Once only.
@@ -157,9 +165,14 @@ impl MonClient {
             return MonMap::decode(&bytes).map_err(|e| bad(Errno::EINVAL, e.to_string()));
         }
         if options.mon_host.trim().is_empty() {
-            return Err(MonError::NoMonitors);
+            return hosts::find_by_dns(&dns::Resolver::system(), &options.dns_srv_name).await;
         }
         Ok(MonMap::made_up(hosts::find(&options.mon_host).await?))
+    }
+
+    /// The monitor that there is a session with.
+    pub fn session_mon(&self) -> Option<String> {
+        self.state.lock().active.as_ref().map(|active| active.mon.clone())
     }
 
     /// This client's number in the cluster; 0 before `connect`.
@@ -294,7 +307,8 @@ impl MonClient {
         &self,
         work: impl Future<Output = Result<T, MonError>>,
     ) -> Result<T, MonError> {
-        within(self.options.op_timeout, work).await
+        let limit = *self.op_timeout.lock();
+        within(limit, work).await
     }
 }
 

@@ -8,6 +8,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::MonError;
+use super::dns::Resolver;
+use super::monmap::{MonInfo, MonMap};
 use crate::errno::Errno;
 use crate::wire::types::{AddrType, AddrVec, EntityAddr};
 
@@ -61,6 +63,36 @@ pub async fn find(mon_host: &str) -> Result<Vec<(String, AddrVec)>, MonError> {
         None => resolve(mon_host).await?,
     };
     Ok(expand(&items))
+}
+
+/// The monitors that SRV records name, with their priorities and weights. `NoMonitors` if there are none.
+pub async fn find_by_dns(resolver: &Resolver, service: &str) -> Result<MonMap, MonError> {
+    let mut map = MonMap::default();
+    for record in resolver.monitors(service).await {
+        let Ok(found) = tokio::net::lookup_host((record.target.as_str(), record.port)).await else {
+            tracing::warn!(target = record.target, "an SRV record names a host that has no address");
+            continue;
+        };
+        let label = record.target.split('.').next().unwrap_or_default();
+        for (n, at) in found.enumerate() {
+            let written = Written { kind: AddrType::Any, ip: at.ip(), port: record.port };
+            for addrs in written.alone() {
+                let legacy = if addrs.msgr2().is_none() { "-legacy" } else { "" };
+                let number = if n == 0 { String::new() } else { format!("-{n}") };
+                let name = format!("{label}{number}{legacy}");
+                let (priority, weight) = (record.priority, record.weight);
+                let info = MonInfo { name: name.clone(), addrs, priority, weight, ..MonInfo::default() };
+                if map.mons.insert(name.clone(), info).is_none() {
+                    map.ranks.push(name);
+                }
+            }
+        }
+    }
+    if map.mons.is_empty() {
+        tracing::error!("unable to get monitor info from DNS SRV with service name: {service}");
+        return Err(MonError::NoMonitors);
+    }
+    Ok(map)
 }
 
 fn expand(items: &[Item]) -> Vec<(String, AddrVec)> {

@@ -2,12 +2,13 @@
 //!
 //! `client` is what others use; `session` finds monitors and keeps a session (with `hunt`, which chooses whom to try);
 //! `handle` sorts what comes; `state` is what they share. `tell` asks one certain monitor, `mgr` the active manager.
-//! `messages`, `monmap` and `log` are the encodings; `hosts` reads `mon_host`.
+//! `messages`, `monmap` and `log` are the encodings; `hosts` reads `mon_host`, `dns` asks for SRV records where it is empty.
 //!
 //! Locks: `MonClient::state` before `Mgr::state`; neither is held while a sink or a connection's `close` is called.
 
 mod client;
 mod credentials;
+mod dns;
 mod error;
 mod handle;
 mod hosts;
@@ -28,6 +29,8 @@ mod tests;
 
 pub use client::{ConfigSink, LogSink, MonClient, MonSink, MonTarget};
 pub use credentials::Credentials;
+#[cfg(test)]
+pub use dns::sample as dns_answer;
 pub use error::MonError;
 pub use log::{LogEntry, LogLevel};
 pub use messages::CommandReply;
@@ -35,4 +38,4 @@ pub use mgr::MgrMap;
 pub use monmap::{MonInfo, MonMap};
 pub use options::MonOptions;
 #[cfg(any(test, feature = "fuzzing"))]
-pub use {hosts::is_addresses, log::decode as decode_log};
+pub use {dns::accepts as is_dns_answer, hosts::is_addresses, log::decode as decode_log};
