@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::sync::Mutex;
 
+use super::cache::ReadCache;
 use super::head::SnapshotView;
 use super::header::{Format, Header};
 use super::read::{Wanted, read_mapped, try_read_mapped};
@@ -115,7 +116,8 @@ impl Disk {
     ) -> DiskResult<Arc<Shared>> {
         let format = Header::read(&store, &names).await?.format;
         let fixed = store.fixed();
-        Ok(Arc::new(Shared { store, names, options, env, format, fixed }))
+        let cache = Arc::new(ReadCache::new(options.read_cache_bytes));
+        Ok(Arc::new(Shared { store, names, options, env, format, fixed, cache }))
     }
 
     fn new(shared: Arc<Shared>, mode: Mode) -> Arc<Disk> {
@@ -336,7 +338,7 @@ impl Disk {
             (Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed, None) => return Ok(false),
         };
         let looked = matches!(mode, Mode::Reader(_));
-        Ok((looked || self.shared.mark().is_some())
+        Ok((looked || self.shared.fixed.is_none() || self.shared.mark().is_some())
             && try_read_mapped(&self.shared, &map, &missing, &mut wanted))
     }
 
@@ -382,8 +384,9 @@ impl Disk {
 
     /// Flushes and drops cached clean data.
     pub async fn invalidate_cache(&self) -> DiskResult<()> {
-        // There is no cache of clean data; what is dirty is made durable, as librbd does.
-        self.flush().await
+        let flushed = self.flush().await;
+        self.shared.cache.clear();
+        flushed
     }
 
     /// Takes a snapshot of all that was acknowledged before the call. Names are the caller's business.

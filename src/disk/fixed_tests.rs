@@ -76,8 +76,10 @@ fn a_block_that_rots_under_the_short_way_is_an_error_and_fails_alone() {
             let mut found = vec![0; 4096];
             reader.try_read(n * 4096, 4096, &mut found).unwrap().then_some(found)
         };
-        assert!(at_once(7) == Some(block(7)), "it is in memory");
+        assert!(at_once(7) == Some(block(7)), "it is in the page cache");
         damage(folder.path(), &block(7));
+        assert!(at_once(7) == Some(block(7)), "the cache has it");
+        reader.invalidate_cache().await.unwrap();
         for _ in 0..3 {
             assert!(at_once(7).is_none(), "what does not prove to be right is not given");
             let error = reader.read(7 * 4096, 4096, &mut vec![0; 4096]).await.unwrap_err();

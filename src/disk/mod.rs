@@ -4,6 +4,7 @@ mod api;
 #[cfg(test)]
 mod api_tests;
 mod buffer;
+mod cache;
 pub mod check;
 pub mod checkpoint;
 #[cfg(test)]

@@ -75,6 +75,8 @@ impl Default for CacheOptions {
 #[derive(Clone, Debug)]
 pub struct DiskOptions {
     pub cache: CacheOptions,
+    /// Clean blocks that are kept in memory, in bytes of memory; 0: none.
+    pub read_cache_bytes: u64,
     /// What the map, the segment table and the tables beside them may take in memory: a ceiling, taken as needed.
     pub map_memory_bytes: u64,
     /// A checkpoint is taken when this much log was written since the last one: it bounds replay.
@@ -94,6 +96,7 @@ impl Default for DiskOptions {
     fn default() -> DiskOptions {
         DiskOptions {
             cache: CacheOptions::default(),
+            read_cache_bytes: 32 << 20,
             map_memory_bytes: 256 << 20,
             checkpoint_log_bytes: 256 << 20,
             segments_in_flight: 4,

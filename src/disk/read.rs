@@ -17,6 +17,8 @@ const MAX_RUN_BLOCKS: u32 = 512;
 const FIXED_BLOCKS: u32 = 64;
 /// Requests of more blocks are not served on the caller's thread, so that several of them use several processors.
 const INLINE_BLOCKS: u64 = 16;
+/// What requests of more blocks read is not kept in the cache: it would be copied once more, for a scan.
+const KEPT_BLOCKS: u64 = 16;
 
 /// The bytes that a caller asked for, and where they go.
 pub(crate) struct Wanted<'a> {
@@ -32,6 +34,11 @@ impl Wanted<'_> {
 
     pub fn end_block(&self) -> u64 {
         self.end.div_ceil(BLOCK_BYTES)
+    }
+
+    /// Whether what is read for it goes into the cache.
+    fn is_kept(&self) -> bool {
+        self.end_block() - self.first_block() <= KEPT_BLOCKS
     }
 
     /// Gives the caller what it wants of some blocks; `data` is one block, or `None` for zeroes.
@@ -76,30 +83,30 @@ pub(crate) async fn read_mapped(
         }
         extents.append(&mut found);
     }
+    let keep = wanted.is_kept();
+    let most = if admitted { FIXED_BLOCKS } else { MAX_RUN_BLOCKS };
+    let mut uncached = Vec::new();
+    for extent in extents {
+        match extent.loc {
+            None => wanted.put(extent.lba.0, u64::from(extent.blocks), None),
+            Some(loc) => {
+                let run = Run { lba: extent.lba.0, blocks: extent.blocks, loc };
+                read_cached(shared, run, admitted, most, wanted, &mut uncached);
+            }
+        }
+    }
     let mut runs = Vec::new();
     let mut names = NameOfLast::default();
-    for extent in extents {
-        let Some(loc) = extent.loc else {
-            wanted.put(extent.lba.0, u64::from(extent.blocks), None);
-            continue;
+    for run in uncached {
+        let fixed = if admitted {
+            let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
+            read_fixed(shared, run, names.of(shared, run), keep, put)
+        } else {
+            Fixed::Unknown
         };
-        let most = if admitted { FIXED_BLOCKS } else { MAX_RUN_BLOCKS };
-        let mut at = 0;
-        while at < extent.blocks {
-            let blocks = (extent.blocks - at).min(most);
-            let run = Run { lba: extent.lba.0 + u64::from(at), blocks, loc: loc.nth(at) };
-            let fixed = if admitted {
-                read_fixed(shared, run, names.of(shared, run), &mut |block, data| {
-                    wanted.put(block, 1, Some(data))
-                })
-            } else {
-                Fixed::Unknown
-            };
-            match fixed {
-                Fixed::Read => {}
-                Fixed::Busy | Fixed::Unknown => runs.push(run),
-            }
-            at += blocks;
+        match fixed {
+            Fixed::Read => {}
+            Fixed::Busy | Fixed::Unknown => runs.push(run),
         }
     }
     let mut gone = Vec::new();
@@ -108,7 +115,7 @@ pub(crate) async fn read_mapped(
     }
     if let [run] = runs[..] {
         let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
-        if !read_run(shared, run, put).await? {
+        if !read_run(shared, run, keep, put).await? {
             gone.push((run.lba, run.lba + u64::from(run.blocks)));
         }
         return Ok(gone);
@@ -119,7 +126,7 @@ pub(crate) async fn read_mapped(
             let sink = &sink;
             async move {
                 let mut put = |block: u64, data: &[u8]| sink.lock().put(block, 1, Some(data));
-                Ok::<_, DiskError>((run, read_run(shared, run, &mut put).await?))
+                Ok::<_, DiskError>((run, read_run(shared, run, keep, &mut put).await?))
             }
         }),
         READS_AT_ONCE,
@@ -133,8 +140,40 @@ pub(crate) async fn read_mapped(
     Ok(gone)
 }
 
+/// Gives what the cache has of a run; the rest, in runs of at most `most` blocks, goes to `missing`. A client that may be
+/// fenced (a store that knows did not admit it) is given nothing.
+fn read_cached(
+    shared: &Shared,
+    run: Run,
+    admitted: bool,
+    most: u32,
+    wanted: &mut Wanted<'_>,
+    missing: &mut Vec<Run>,
+) {
+    let usable = admitted || shared.fixed.is_none();
+    let mut joins = false;
+    for i in 0..run.blocks {
+        let (lba, loc) = (run.lba + u64::from(i), run.loc.nth(i));
+        if usable && let Some(data) = shared.cache.get(loc, lba) {
+            wanted.put(lba, 1, Some(&data[..]));
+            joins = false;
+            continue;
+        }
+        match missing.last_mut().filter(|last| joins && last.blocks < most) {
+            Some(last) => last.blocks += 1,
+            None => missing.push(Run { lba, blocks: 1, loc }),
+        }
+        joins = true;
+    }
+}
+
 /// One store read; false if the segment does not exist.
-async fn read_run(shared: &Shared, run: Run, put: &mut (dyn FnMut(u64, &[u8]) + Send)) -> DiskResult<bool> {
+async fn read_run(
+    shared: &Shared,
+    run: Run,
+    keep: bool,
+    put: &mut (dyn FnMut(u64, &[u8]) + Send),
+) -> DiskResult<bool> {
     let target = shared.names.segment(run.loc.segment);
     let length = u64::from(run.blocks) * SLOT_BYTES;
     let offset = run.loc.byte_offset();
@@ -148,7 +187,12 @@ async fn read_run(shared: &Shared, run: Run, put: &mut (dyn FnMut(u64, &[u8]) + 
         let block = run.lba + u64::from(i);
         let slot = raw.get(from..(from + SLOT_BYTES as usize).min(raw.len())).unwrap_or(&[]);
         match verify_slot(slot, Lba(block)) {
-            Ok(data) => put(block, data),
+            Ok(data) => {
+                if keep {
+                    shared.cache.insert(run.loc.nth(i), block, data);
+                }
+                put(block, data);
+            }
             Err(error) => {
                 let error = error.at(&target.oid, offset + from as u64);
                 tracing::error!("block {block}: {error}");
@@ -179,7 +223,13 @@ thread_local! {
 
 /// Reads a run by the short way. Segments are what it is made for: a place in the log that a map names has had one content
 /// and never gets another one. Blocks that do not prove to be what they should are left to an op list.
-fn read_fixed(shared: &Shared, run: Run, target: &Target, put: &mut dyn FnMut(u64, &[u8])) -> Fixed {
+fn read_fixed(
+    shared: &Shared,
+    run: Run,
+    target: &Target,
+    keep: bool,
+    put: &mut dyn FnMut(u64, &[u8]),
+) -> Fixed {
     let Some(fixed) = &shared.fixed else { return Fixed::Unknown };
     let length = run.blocks as usize * SLOT_BYTES as usize;
     SLOTS.with_borrow_mut(|slots| {
@@ -191,9 +241,15 @@ fn read_fixed(shared: &Shared, run: Run, target: &Target, put: &mut dyn FnMut(u6
             Fixed::Read => {}
             other => return other,
         }
-        for (block, slot) in (run.lba..).zip(slots.chunks(SLOT_BYTES as usize)) {
+        for (i, slot) in (0..).zip(slots.chunks(SLOT_BYTES as usize)) {
+            let block = run.lba + u64::from(i);
             match verify_slot(slot, Lba(block)) {
-                Ok(data) => put(block, data),
+                Ok(data) => {
+                    if keep {
+                        shared.cache.insert(run.loc.nth(i), block, data);
+                    }
+                    put(block, data);
+                }
                 Err(_) => {
                     fixed.forget(target);
                     return Fixed::Unknown;
@@ -204,7 +260,8 @@ fn read_fixed(shared: &Shared, run: Run, target: &Target, put: &mut dyn FnMut(u6
     })
 }
 
-/// Serves blocks without waiting, if that can be done; parts may have been put already if not.
+/// Serves blocks without waiting, if that can be done; parts may have been put already if not. The caller has been admitted
+/// by the store ([`super::shared::Shared::mark`]), if that knows who is fenced.
 pub(crate) fn try_read_mapped(
     shared: &Shared,
     map: &ExtentMap,
@@ -221,14 +278,20 @@ pub(crate) fn try_read_mapped(
             return false;
         }
     }
+    let mut missing = Vec::new();
+    for extent in extents {
+        match extent.loc {
+            None => wanted.put(extent.lba.0, u64::from(extent.blocks), None),
+            Some(loc) => {
+                let run = Run { lba: extent.lba.0, blocks: extent.blocks, loc };
+                read_cached(shared, run, true, FIXED_BLOCKS, wanted, &mut missing);
+            }
+        }
+    }
+    let keep = wanted.is_kept();
     let mut names = NameOfLast::default();
-    extents.iter().all(|extent| {
-        let Some(loc) = extent.loc else {
-            wanted.put(extent.lba.0, u64::from(extent.blocks), None);
-            return true;
-        };
-        let run = Run { lba: extent.lba.0, blocks: extent.blocks, loc };
+    missing.into_iter().all(|run| {
         let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
-        read_fixed(shared, run, names.of(shared, run), put) == Fixed::Read
+        read_fixed(shared, run, names.of(shared, run), keep, put) == Fixed::Read
     })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::cache::ReadCache;
 use super::header::Format;
 use super::{DiskError, DiskNames, DiskOptions, DiskResult, EPOCH_XATTR, WriterEpoch};
 use crate::env::Env;
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub format: Format,
     /// The short way to the bytes of segments.
     pub fixed: Option<Arc<dyn FixedReads>>,
+    /// Blocks that were read and checked.
+    pub cache: Arc<ReadCache>,
 }
 
 /// Runs an op list; a failure names the object.

@@ -128,7 +128,9 @@ impl Settings {
         if layers.get("rbd_cache_policy").is_some_and(|(policy, _)| policy == "writethrough") {
             cache.max_dirty_bytes = 0;
         }
+        let read_cache_bytes = layers.size("logrbd_read_cache_size", defaults.read_cache_bytes);
         let disk = DiskOptions {
+            read_cache_bytes: if cache.enabled { read_cache_bytes } else { 0 },
             cache,
             map_memory_bytes: layers.size("logrbd_map_memory", defaults.map_memory_bytes),
             checkpoint_log_bytes: layers.size("logrbd_checkpoint_log_size", defaults.checkpoint_log_bytes),

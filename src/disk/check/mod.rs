@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::cache::ReadCache;
 use super::header::{Header, SNAP_PREFIX, Snapshot};
 use super::pages::{Dropped, MapObjects, StoreObjects};
 use super::replay::LogPosition;
@@ -114,6 +115,7 @@ async fn check_once(
         format: header.format,
         // Everything is looked at as it is now.
         fixed: None,
+        cache: Arc::new(ReadCache::new(0)),
     };
     let objects = Arc::new(StoreObjects::new(store.clone(), names.clone()));
     let mut check =
