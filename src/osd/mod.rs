@@ -3,6 +3,7 @@
 mod build;
 mod client;
 pub mod codes;
+pub mod crush;
 pub mod hobject;
 mod list;
 pub mod map;

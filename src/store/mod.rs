@@ -9,7 +9,6 @@ pub mod cluster;
 mod error;
 pub mod faulty;
 pub mod fixed;
-pub mod hash;
 pub mod interp;
 pub mod local;
 pub mod lock;

@@ -11,6 +11,7 @@ pub mod denc;
 pub mod error;
 pub mod features;
 pub mod frame;
+pub mod hash;
 pub mod message;
 pub mod output;
 pub mod secure;

@@ -17,20 +17,27 @@ pub enum PoolKind {
 pub mod flag {
     pub const HASHPSPOOL: u64 = 1 << 0;
     pub const FULL: u64 = 1 << 1;
-    pub const EC_OVERWRITES: u64 = 1 << 17;
-    pub const INCOMPLETE_CLONES: u64 = 1 << 2;
-    pub const NODELETE: u64 = 1 << 3;
-    pub const NOPGCHANGE: u64 = 1 << 4;
-    pub const NOSIZECHANGE: u64 = 1 << 5;
+    pub const EC_OVERWRITES: u64 = 1 << 2;
+    pub const INCOMPLETE_CLONES: u64 = 1 << 3;
+    pub const NODELETE: u64 = 1 << 4;
+    pub const NOPGCHANGE: u64 = 1 << 5;
+    pub const NOSIZECHANGE: u64 = 1 << 6;
+    pub const WRITE_FADVISE_DONTNEED: u64 = 1 << 7;
+    pub const NOSCRUB: u64 = 1 << 8;
+    pub const NODEEP_SCRUB: u64 = 1 << 9;
+    /// The quota is used up; [`FULL`] then stands too.
     pub const FULL_QUOTA: u64 = 1 << 10;
     pub const NEARFULL: u64 = 1 << 11;
     pub const BACKFILLFULL: u64 = 1 << 12;
     pub const SELFMANAGED_SNAPS: u64 = 1 << 13;
     pub const POOL_SNAPS: u64 = 1 << 14;
     pub const CREATING: u64 = 1 << 15;
+    /// Every request of a client is answered with EIO.
     pub const EIO: u64 = 1 << 16;
-    pub const BULK: u64 = 1 << 18;
-    pub const CRIMSON: u64 = 1 << 19;
+    pub const BULK: u64 = 1 << 17;
+    pub const CRIMSON: u64 = 1 << 18;
+    /// Tentacle and later.
+    pub const EC_OPTIMIZATIONS: u64 = 1 << 19;
 }
 
 /// A snapshot that the monitors keep for the whole pool.
@@ -55,6 +62,7 @@ pub struct Pool {
     pub kind: PoolKind,
     /// Copies, or shards of an erasure code.
     pub size: u8,
+    /// Copies without which nothing is served.
     pub min_size: u8,
     pub crush_rule: u8,
     /// CEPH_STR_HASH_*: 1 linux, 2 rjenkins.
@@ -90,6 +98,8 @@ pub struct Pool {
     /// Application, key, value.
     pub application_metadata: BTreeMap<String, BTreeMap<String, String>>,
     pub created: Utime,
+    /// Bit n: shard n of this erasure pool never is primary (Tentacle and later, pools with EC_OPTIMIZATIONS).
+    pub nonprimary_shards: u128,
 }
 
 impl Pool {
@@ -111,12 +121,12 @@ impl Pool {
         self.is_erasure() && !self.has_flag(flag::EC_OVERWRITES)
     }
 
-    /// The number of PGs that a seed is folded into: the smaller one while PGs merge stays out of it, as in Ceph.
+    /// The placement group of a seed.
     pub fn fold(&self, seed: u32) -> u32 {
         stable_mod(seed, self.pg_num, mask(self.pg_num))
     }
 
-    /// The same by the number of PGs for placement.
+    /// The same by the number of placement groups for placement, which is smaller while a pool grows.
     pub fn fold_placement(&self, seed: u32) -> u32 {
         stable_mod(seed, self.pgp_num, mask(self.pgp_num))
     }

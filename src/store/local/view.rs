@@ -6,7 +6,8 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::files::{BLOCK, FileId, Files};
 use super::schema::{Db, Sum};
 use crate::store::interp::{ObjectState, ObjectView, OmapPage};
-use crate::store::{StoreError, StoreResult, Target, hash};
+use crate::store::{StoreError, StoreResult, Target};
+use crate::wire::hash;
 
 /// A row of table `object`.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use crate::store::blocklist::{DEFAULT_EXPIRE_S, Fenced};
 use crate::store::interp::{self, Caller, ObjectState};
 use crate::store::{
     ClusterStat, ListCursor, ListEntry, Op, PoolId, Reply, Request, SnapId, StoreError, StoreResult, Target,
-    hash,
 };
+use crate::wire::hash;
 
 /// An object's place in its pool: reversed hash, namespace, locator key, name. This is the order of listings.
 pub(super) type ObjectKey = (u32, Arc<str>, Arc<str>, Arc<str>);

@@ -1,6 +1,6 @@
-//! Placement hash of object names: the lookup3-like "rjenkins" hash with which Ceph places and lists objects.
+//! The hashes that place objects and placement groups: Bob Jenkins' 1996 hash of names and of a few integers.
 
-/// Bob Jenkins' 96-bit mix (public domain, 1996), on which the hash is built.
+/// Bob Jenkins' 96-bit mix (public domain, 1996), on which the hashes are built.
 fn mix(mut a: u32, mut b: u32, mut c: u32) -> (u32, u32, u32) {
     a = a.wrapping_sub(b).wrapping_sub(c) ^ (c >> 13);
     b = b.wrapping_sub(c).wrapping_sub(a) ^ (a << 8);
@@ -14,7 +14,7 @@ fn mix(mut a: u32, mut b: u32, mut c: u32) -> (u32, u32, u32) {
     (a, b, c)
 }
 
-/// Bob Jenkins' 1996 string hash with an initial value of 0.
+/// Bob Jenkins' 1996 string hash with an initial value of 0 (CEPH_STR_HASH_RJENKINS).
 pub fn rjenkins(data: &[u8]) -> u32 {
     const GOLDEN_RATIO: u32 = 0x9e37_79b9;
     let (mut a, mut b, mut c) = (GOLDEN_RATIO, GOLDEN_RATIO, 0u32);
@@ -36,17 +36,69 @@ pub fn rjenkins(data: &[u8]) -> u32 {
     mix(a, b, c).2
 }
 
-/// The placement hash of an object: of its locator key, or of its name if it has none; a namespace goes in front.
-pub fn placement_hash(namespace: &str, key: &str, oid: &str) -> u32 {
+/// The hash of names that pools of Ceph's first years have (CEPH_STR_HASH_LINUX).
+pub fn dcache(data: &[u8]) -> u32 {
+    data.iter().fold(0u32, |hash, &byte| {
+        let byte = u32::from(byte);
+        hash.wrapping_add(byte << 4).wrapping_add(byte >> 4).wrapping_mul(11)
+    })
+}
+
+/// What is hashed to place an object: its locator key, or its name if it has none; a namespace goes in front.
+pub fn placement_name<'a>(namespace: &[u8], key: &'a [u8], oid: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
     let name = if key.is_empty() { oid } else { key };
     if namespace.is_empty() {
-        return rjenkins(name.as_bytes());
+        return name.into();
     }
     let mut full = Vec::with_capacity(namespace.len() + 1 + name.len());
-    full.extend_from_slice(namespace.as_bytes());
+    full.extend_from_slice(namespace);
     full.push(0x1f);
-    full.extend_from_slice(name.as_bytes());
-    rjenkins(&full)
+    full.extend_from_slice(name);
+    full.into()
+}
+
+/// The placement hash of an object in a pool that hashes names with rjenkins, as all do that are not from Ceph's first years.
+pub fn placement_hash(namespace: &str, key: &str, oid: &str) -> u32 {
+    rjenkins(&placement_name(namespace.as_bytes(), key.as_bytes(), oid.as_bytes()))
+}
+
+/// CRUSH's hash of integers (CRUSH_HASH_RJENKINS1): the numbers are mixed with each other and with two constants; in which
+/// order is part of the definition.
+const SEED: u32 = 1_315_423_911;
+const X: u32 = 231_232;
+const Y: u32 = 1232;
+
+fn stir(a: &mut u32, b: &mut u32, hash: &mut u32) {
+    (*a, *b, *hash) = mix(*a, *b, *hash);
+}
+
+pub fn crush2(mut a: u32, mut b: u32) -> u32 {
+    let (mut x, mut y, mut hash) = (X, Y, SEED ^ a ^ b);
+    stir(&mut a, &mut b, &mut hash);
+    stir(&mut x, &mut a, &mut hash);
+    stir(&mut b, &mut y, &mut hash);
+    hash
+}
+
+pub fn crush3(mut a: u32, mut b: u32, mut c: u32) -> u32 {
+    let (mut x, mut y, mut hash) = (X, Y, SEED ^ a ^ b ^ c);
+    stir(&mut a, &mut b, &mut hash);
+    stir(&mut c, &mut x, &mut hash);
+    stir(&mut y, &mut a, &mut hash);
+    stir(&mut b, &mut x, &mut hash);
+    stir(&mut y, &mut c, &mut hash);
+    hash
+}
+
+pub fn crush4(mut a: u32, mut b: u32, mut c: u32, mut d: u32) -> u32 {
+    let (mut x, mut y, mut hash) = (X, Y, SEED ^ a ^ b ^ c ^ d);
+    stir(&mut a, &mut b, &mut hash);
+    stir(&mut c, &mut d, &mut hash);
+    stir(&mut a, &mut x, &mut hash);
+    stir(&mut y, &mut b, &mut hash);
+    stir(&mut c, &mut x, &mut hash);
+    stir(&mut y, &mut d, &mut hash);
+    hash
 }
 
 #[cfg(test)]

@@ -1,0 +1,1 @@
+//! Rules and buckets on maps that are made here; tests/osdmap compares with Ceph's own tools.
