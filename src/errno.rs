@@ -99,6 +99,8 @@ impl std::fmt::Display for Errno {
     }
 }
 
+impl std::error::Error for Errno {}
+
 impl std::fmt::Debug for Errno {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::context::Context;
 use super::session::Session;
 use crate::errno::Errno;
 use crate::runtime;
+use crate::store::cluster;
 use crate::store::local::{LocalOptions, LocalStore};
 use crate::store::{Store, StoreError};
 
@@ -15,12 +18,8 @@ const LOCAL: &str = "local:";
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    #[error(
-        "unable to get monitor info: no mon_host in the configuration, cannot identify monitors to contact"
-    )]
-    NoMonHost,
-    #[error("mon_host = {mon_host}: the cluster client is not part of this build yet")]
-    NoClusterClient { mon_host: String },
+    #[error("cannot connect to the cluster: {0}")]
+    Cluster(#[from] cluster::ConnectError),
     #[error(
         "mon_host = {mon_host}: a local store is named by the full path of one folder, as in local:/folder"
     )]
@@ -34,8 +33,7 @@ pub enum ConnectError {
 impl ConnectError {
     pub fn errno(&self) -> Errno {
         match self {
-            ConnectError::NoMonHost => Errno::ENOENT,
-            ConnectError::NoClusterClient { .. } => Errno::EOPNOTSUPP,
+            ConnectError::Cluster(source) => Errno::from(&StoreError::from(source.clone())),
             ConnectError::BadFolder { .. } => Errno::EINVAL,
             ConnectError::Store { source, .. } => Errno::from(source),
             ConnectError::Threads(_) => Errno::EAGAIN,
@@ -46,17 +44,14 @@ impl ConnectError {
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     Local(PathBuf),
+    /// Monitors: of `mon_host`, or of where the monitor client looks if that is empty.
+    Cluster,
 }
 
 /// What `mon_host` means. Nothing falls back from one kind of store to another.
 fn place(mon_host: &str) -> Result<Place, ConnectError> {
     let mon_host = mon_host.trim();
-    if mon_host.is_empty() {
-        return Err(ConnectError::NoMonHost);
-    }
-    let Some(folder) = mon_host.strip_prefix(LOCAL) else {
-        return Err(ConnectError::NoClusterClient { mon_host: mon_host.to_owned() });
-    };
+    let Some(folder) = mon_host.strip_prefix(LOCAL) else { return Ok(Place::Cluster) };
     if !folder.starts_with('/') {
         return Err(ConnectError::BadFolder { mon_host: mon_host.to_owned() });
     }
@@ -71,6 +66,7 @@ pub fn open(context: &Context) -> Result<Arc<Session>, ConnectError> {
         runtime::start(threads as usize).map_err(|error| ConnectError::Threads(error.to_string()))?;
     let store = match place {
         Place::Local(folder) => open_local(&folder, context)?,
+        Place::Cluster => open_cluster(context, &runtime)?,
     };
     Session::new(store, runtime).map_err(|error| ConnectError::Threads(error.to_string()))
 }
@@ -86,22 +82,20 @@ fn open_local(folder: &std::path::Path, context: &Context) -> Result<Arc<dyn Sto
     }
 }
 
+fn open_cluster(context: &Context, runtime: &Handle) -> Result<Arc<dyn Store>, ConnectError> {
+    let connector = cluster::Connector::new(&context.conf.lock(), runtime.clone())?;
+    Ok(runtime::block_on(runtime, connector.connect())?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn no_mon_host_is_cephs_error() {
-        for none in ["", "  "] {
-            assert_eq!(place(none).unwrap_err().errno(), Errno::ENOENT);
-        }
-    }
-
-    #[test]
     fn monitors_and_folders_are_told_apart() {
         assert_eq!(place("local:/some/folder").unwrap(), Place::Local("/some/folder".into()));
-        for monitors in ["10.0.0.1", "[v2:127.0.0.1:3300,v1:127.0.0.1:6789]", "local", "localhost:6789"] {
-            assert_eq!(place(monitors).unwrap_err().errno(), Errno::EOPNOTSUPP, "{monitors}");
+        for monitors in ["10.0.0.1", "[v2:127.0.0.1:3300,v1:127.0.0.1:6789]", "local", "localhost:6789", ""] {
+            assert_eq!(place(monitors).unwrap(), Place::Cluster, "{monitors}");
         }
         for bad in ["local:", "local:folder", "local:../x"] {
             assert_eq!(place(bad).unwrap_err().errno(), Errno::EINVAL, "{bad}");

@@ -139,6 +139,15 @@ impl Config {
         config
     }
 
+    /// What most programs use: the file of CEPH_CONF or of the usual places, then CEPH_ARGS. Errors as `named` and
+    /// `read_file`.
+    pub fn of_process(name: &str, world: &'static dyn World) -> Result<Config, Errno> {
+        let mut config = Config::named("", name, world)?;
+        config.read_file(None)?;
+        config.parse_env("CEPH_ARGS");
+        Ok(config)
+    }
+
     /// Empty if neither a name nor a conf file gave one.
     pub fn cluster_name(&self) -> &str {
         &self.cluster

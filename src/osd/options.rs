@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::conf::Config;
+
 #[derive(Clone, Debug)]
 pub struct OsdOptions {
     /// objecter_inflight_ops: requests under way at once; 0: no limit.
@@ -18,6 +20,32 @@ pub struct OsdOptions {
     pub notify_timeout: Duration,
     /// crush_location as (type, name): where this client is, for localised reads.
     pub crush_location: Vec<(String, String)>,
+}
+
+impl OsdOptions {
+    pub fn from_conf(conf: &Config) -> OsdOptions {
+        let seconds = |name| Duration::try_from_secs_f64(conf.f64(name)).unwrap_or_default();
+        let op_timeout = Duration::from_secs(conf.u64("rados_osd_op_timeout"));
+        OsdOptions {
+            inflight_ops: conf.u64("objecter_inflight_ops") as usize,
+            inflight_bytes: conf.u64("objecter_inflight_op_bytes") as usize,
+            op_timeout: (!op_timeout.is_zero()).then_some(op_timeout),
+            tick: seconds("objecter_tick_interval").max(Duration::from_millis(100)),
+            laggy: seconds("objecter_timeout"),
+            notify_timeout: Duration::from_secs(conf.u64("client_notify_timeout")),
+            crush_location: crush_location(&conf.str("crush_location"), &conf.short_host_name()),
+        }
+    }
+}
+
+/// `crush_location`, pairs `type=name` in any order; this host and the root `default` where it says nothing.
+fn crush_location(text: &str, host_name: &str) -> Vec<(String, String)> {
+    let pairs = text.split([',', ';', ' ', '\t']).filter_map(|pair| pair.split_once('='));
+    let pairs: Vec<_> = pairs.map(|(kind, name)| (kind.to_owned(), name.to_owned())).collect();
+    if pairs.is_empty() {
+        return vec![("host".to_owned(), host_name.to_owned()), ("root".to_owned(), "default".to_owned())];
+    }
+    pairs
 }
 
 impl Default for OsdOptions {

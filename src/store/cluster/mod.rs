@@ -1,5 +1,6 @@
 //! A Ceph cluster as a store: op lists go to its OSDs, all else to its monitors.
 
+mod connect;
 mod pools;
 mod reply;
 mod request;
@@ -11,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde_json::json;
 
+pub use self::connect::{ConnectError, Connector};
 use self::pools::Pools;
 use super::name::{bytes_of, text_of};
 use super::{
@@ -54,6 +56,21 @@ impl ClusterStore {
     pub fn new(mon: Arc<MonClient>, osd: Arc<OsdClient>) -> Arc<ClusterStore> {
         let pools = Pools { mon: mon.clone(), osd: osd.clone() };
         Arc::new(ClusterStore { mon, osd, pools })
+    }
+
+    /// The client's two halves, for programs in Rust.
+    pub fn mon(&self) -> &Arc<MonClient> {
+        &self.mon
+    }
+
+    pub fn osd(&self) -> &Arc<OsdClient> {
+        &self.osd
+    }
+
+    /// Ends the client: watches end, later calls fail.
+    pub async fn end(&self) {
+        self.osd.shutdown().await;
+        self.mon.shutdown().await;
     }
 
     /// Runs something of the pools' on a copy, so that the future owns what it needs.
