@@ -59,7 +59,8 @@ pub fn generate(chance: &mut Chance) -> CrushText {
     }
     let mut next_id = 1;
     let mut buckets = Vec::new();
-    let kinds: &[&str] = *chance.pick(&[&["host"][..], &["host", "rack"], &["host", "rack", "room"], &[]]);
+    let depths: [&[&str]; 4] = [&["host"], &["host", "rack"], &["host", "rack", "room"], &[]];
+    let kinds = *chance.pick(&depths);
     for kind in kinds {
         let mut above = Vec::new();
         let mut rest = level.into_iter().peekable();
@@ -67,13 +68,13 @@ pub fn generate(chance: &mut Chance) -> CrushText {
             let size = chance.between(1, if *kind == "host" { 6 } else { 4 });
             let items: Vec<Item> = rest.by_ref().take(size).collect();
             let name = format!("{kind}{}", above.len());
-            above.push(bucket(chance, &mut text, only, &used, kind, &name, items, &mut next_id));
+            above.push(bucket(chance, &mut text, only, &used, (kind, &name), items, &mut next_id));
             buckets.push((next_id - 1, *kind));
         }
         level = above;
     }
     let count = level.len();
-    bucket(chance, &mut text, only, &used, "root", "default", level, &mut next_id);
+    bucket(chance, &mut text, only, &used, ("root", "default"), level, &mut next_id);
     let root = next_id - 1;
     let max_size = chance.between(4, 8);
     let rules = rules(chance, &mut text, kinds, &used, max_size);
@@ -132,8 +133,7 @@ fn bucket(
     text: &mut String,
     only: Option<&str>,
     classes: &[&str],
-    kind: &str,
-    name: &str,
+    (kind, name): (&str, &str),
     mut items: Vec<Item>,
     next_id: &mut usize,
 ) -> Item {
