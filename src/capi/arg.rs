@@ -404,6 +404,13 @@ impl InBufs {
 #[derive(Clone, Copy, Debug)]
 pub struct Cookie(pub *mut c_void);
 
+impl Cookie {
+    /// For closures, which then hold the whole cookie and not the pointer in it.
+    pub fn get(&self) -> *mut c_void {
+        self.0
+    }
+}
+
 // SAFETY: never followed here. C passes it on the understanding that callbacks come on other threads.
 unsafe impl Send for Cookie {}
 // SAFETY: as above.

@@ -9,6 +9,7 @@ use super::connect;
 use super::context::Context;
 use super::session::Session;
 use crate::errno::Errno;
+use crate::store::cluster;
 
 pub struct Cluster {
     context: Arc<Context>,
@@ -53,6 +54,28 @@ impl Cluster {
         self.context.conf.lock().set_connected();
         *self.state.lock() = State::Connected(session);
         Ok(())
+    }
+
+    /// What one monitor says of itself (JSON); before the connect, too. ENOENT: there is no such monitor. EINVAL: no name.
+    /// EOPNOTSUPP: the store has no monitors.
+    pub fn ping_monitor(&self, mon: &str) -> Result<String, Errno> {
+        let answer = match self.session() {
+            Ok(session) => session.wait(session.store().ping_monitor(mon)),
+            Err(_) => {
+                crate::log::start(&self.context);
+                let (threads, ping) = {
+                    let conf = self.context.conf.lock();
+                    if conf.str("mon_host").trim_start().starts_with(connect::LOCAL) {
+                        return Err(Errno::EOPNOTSUPP);
+                    }
+                    (conf.u64("logrbd_op_threads"), mon.to_owned())
+                };
+                let runtime = crate::runtime::start(threads as usize).map_err(|_| Errno::EAGAIN)?;
+                let ping = cluster::ping(&self.context.conf.lock(), runtime.clone(), ping);
+                crate::runtime::block_on(&runtime, ping)
+            }
+        };
+        answer.map_err(|error| Errno::from(&error))
     }
 
     /// ENOTCONN unless connected.

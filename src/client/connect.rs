@@ -14,7 +14,7 @@ use crate::store::local::{LocalOptions, LocalStore};
 use crate::store::{Store, StoreError};
 
 /// Prefix of a `mon_host` that names a local store's folder.
-const LOCAL: &str = "local:";
+pub(super) const LOCAL: &str = "local:";
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::sync::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
+use super::log_watch::LogWatch;
 use super::watch::Watches;
 use crate::finisher::Finisher;
 use crate::runtime;
@@ -23,6 +24,7 @@ pub struct Session {
     /// notification that this same client must acknowledge.
     callbacks: Finisher,
     pub(super) watches: Watches,
+    pub(super) log_watch: Mutex<Option<Arc<LogWatch>>>,
     under_way: UnderWay,
 }
 
@@ -39,6 +41,7 @@ impl Session {
             runtime,
             callbacks: Finisher::start("logrbd-finish")?,
             watches: Watches::default(),
+            log_watch: Mutex::default(),
             under_way: UnderWay::default(),
         }))
     }

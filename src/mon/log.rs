@@ -73,6 +73,12 @@ impl LogEntry {
         format!("{} {}", self.rank, self.addrs)
     }
 
+    /// The whole line as `ceph -w` shows it; the time in UTC.
+    pub fn line(&self) -> String {
+        let stamp = crate::log::utc(self.stamp.seconds.into(), self.stamp.nanoseconds / 1000, 6);
+        format!("{stamp} {} {} {}", self.name, self.level(), self.message)
+    }
+
     fn decode(d: &mut Decoder) -> Result<LogEntry, Malformed> {
         let (version, mut d) = d.section(6)?;
         if version < 5 {
@@ -129,6 +135,7 @@ mod tests {
         assert_eq!((hello.name.as_str(), hello.message.as_str()), ("client.admin", "hello there"));
         assert_eq!(hello.who(), "client.? 127.0.0.1:0/2028167110");
         assert_eq!((hello.level(), hello.channel.as_str(), hello.seq), ("[INF]", "cluster", 0));
+        assert_eq!(hello.line(), "2026-11-27T14:19:16.157278+0000 client.admin [INF] hello there");
         assert_eq!(hello.stamp, Utime { seconds: 1795789156, nanoseconds: 157278186 });
         assert_eq!(audit.who(), "mon.0 [v2:127.0.0.1:12130/0,v1:127.0.0.1:12131/0]");
         assert_eq!((audit.channel.as_str(), audit.seq), ("audit", 130));

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use crate::mon::{LogEntry, LogLevel, LogSink};
 pub use error::StoreError;
 pub use op::{CmpMode, CmpValue, Op, OpFlags, OpOut, OpResult, Reply, Request, SnapContext, Target};
 
@@ -224,6 +225,20 @@ pub trait Store: Send + Sync + 'static {
     /// Fences the client with this address: its later ops fail with [`StoreError::Blocklisted`].
     /// `expire_s` 0: the store's default.
     fn blocklist_add(&self, address: &str, expire_s: u32) -> BoxFuture<StoreResult<()>>;
+
+    /// What one monitor says of itself, as JSON. A store without monitors does not support it.
+    fn ping_monitor(&self, _mon: &str) -> BoxFuture<StoreResult<String>> {
+        Box::pin(std::future::ready(Err(StoreError::Unsupported { what: "a monitor's ping" })))
+    }
+
+    /// Lines of the cluster log of a level and above go to the sink from now on, instead of to an earlier one; `None`: no
+    /// more. The sink must not block. A store without monitors does not support it.
+    fn monitor_log(&self, watch: Option<(LogLevel, Arc<LogSink>)>) -> StoreResult<()> {
+        match watch {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Unsupported { what: "a cluster log" }),
+        }
+    }
     fn command(
         &self,
         target: CommandTarget,

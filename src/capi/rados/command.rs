@@ -2,13 +2,14 @@
 
 use super::handles::cluster as cluster_of;
 use super::oplist::give;
-use crate::capi::arg::{self, Later, OutBuf};
+use crate::capi::arg::{self, Cookie, Later, OutBuf};
 use crate::capi::types::{rados_log_callback_t, rados_log_callback2_t, rados_t};
-use crate::client::Session;
+use crate::client::{LogCallback, Session};
 use crate::errno::Errno;
-use crate::store::{CommandTarget, PoolId};
+use crate::store::{CommandTarget, LogLevel, PoolId};
 use bytes::Bytes;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::sync::Arc;
 
 /// Where a command's output and status go; each is optional.
 struct Answer {
@@ -57,6 +58,20 @@ fn run(
     Ok(reply.result)
 }
 
+/// Without a callback: no more lines. EINVAL: no such level.
+fn monitor_log(session: &Arc<Session>, level: &str, callback: Option<LogCallback>) -> Result<(), Errno> {
+    let watch = match callback {
+        None => None,
+        Some(callback) => Some((LogLevel::named(level).ok_or(Errno::EINVAL)?, callback)),
+    };
+    Ok(session.monitor_log(watch)?)
+}
+
+/// For C, which ends it at the first NUL.
+fn text(text: &str) -> CString {
+    CString::new(text.replace('\0', " ")).unwrap_or_default()
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rados_ping_monitor(
     cluster: rados_t,
@@ -64,7 +79,13 @@ pub unsafe extern "C" fn rados_ping_monitor(
     outstr: *mut *mut c_char,
     outstrlen: *mut usize,
 ) -> c_int {
-    stub!("rados_ping_monitor")
+    entry!("rados_ping_monitor", {
+        // SAFETY: the contract that the header gives these arguments.
+        let (cluster, mon, out) = unsafe {
+            (cluster_of(cluster)?, arg::text(mon_id)?, (Later::new(outstr), Later::new(outstrlen)))
+        };
+        give(&out.0, &out.1, cluster.ping_monitor(mon)?.as_bytes())
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -242,7 +263,33 @@ pub unsafe extern "C" fn rados_monitor_log(
     cb: rados_log_callback_t,
     arg: *mut c_void,
 ) -> c_int {
-    stub!("rados_monitor_log")
+    entry!("rados_monitor_log", {
+        // SAFETY: the contract that the header gives these arguments.
+        let (session, level) = unsafe { (cluster_of(cluster)?.session()?, arg::text(level)?) };
+        let arg = Cookie(arg);
+        let callback = cb.map(|cb| -> LogCallback {
+            Box::new(move |entry| {
+                let (line, who, message) = (text(&entry.line()), text(&entry.who()), text(&entry.message));
+                let (level, stamp) = (text(entry.level()), entry.stamp);
+                let (sec, nsec) = (stamp.seconds.into(), stamp.nanoseconds.into());
+                let arg = arg.get();
+                // SAFETY: C gave this function for this purpose; the texts live until it has returned.
+                unsafe {
+                    cb(
+                        arg,
+                        line.as_ptr(),
+                        who.as_ptr(),
+                        sec,
+                        nsec,
+                        entry.seq,
+                        level.as_ptr(),
+                        message.as_ptr(),
+                    )
+                };
+            })
+        });
+        monitor_log(&session, level, callback)
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -252,5 +299,25 @@ pub unsafe extern "C" fn rados_monitor_log2(
     cb: rados_log_callback2_t,
     arg: *mut c_void,
 ) -> c_int {
-    stub!("rados_monitor_log2")
+    entry!("rados_monitor_log2", {
+        // SAFETY: the contract that the header gives these arguments.
+        let (session, level) = unsafe { (cluster_of(cluster)?.session()?, arg::text(level)?) };
+        let arg = Cookie(arg);
+        let callback = cb.map(|cb| -> LogCallback {
+            Box::new(move |entry| {
+                let (line, who, message) = (text(&entry.line()), text(&entry.who()), text(&entry.message));
+                let (channel, name) = (text(&entry.channel), text(&entry.name));
+                let (level, stamp) = (text(entry.level()), entry.stamp);
+                let (sec, nsec) = (stamp.seconds.into(), stamp.nanoseconds.into());
+                let (line, channel, who, name) =
+                    (line.as_ptr(), channel.as_ptr(), who.as_ptr(), name.as_ptr());
+                let arg = arg.get();
+                // SAFETY: C gave this function for this purpose; the texts live until it has returned.
+                unsafe {
+                    cb(arg, line, channel, who, name, sec, nsec, entry.seq, level.as_ptr(), message.as_ptr())
+                };
+            })
+        });
+        monitor_log(&session, level, callback)
+    })
 }

@@ -1,10 +1,13 @@
 //! A Ceph cluster as a store: op lists go to its OSDs, all else to its monitors.
 
 mod connect;
+mod ping;
 mod pools;
 mod reply;
 mod request;
 mod stat;
+
+pub use ping::ping;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,9 +19,9 @@ pub use self::connect::{ConnectError, Connector};
 use self::pools::Pools;
 use super::name::{bytes_of, text_of};
 use super::{
-    BoxFuture, ClusterStat, CommandReply, CommandTarget, Done, ListCursor, ListEntry, NotifyAck, NotifyReply,
-    PoolId, PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie,
-    WatchHandler, interp,
+    BoxFuture, ClusterStat, CommandReply, CommandTarget, Done, ListCursor, ListEntry, LogLevel, LogSink,
+    NotifyAck, NotifyReply, PoolId, PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target,
+    WatchCookie, WatchHandler, interp,
 };
 use crate::errno::Errno;
 use crate::mon::{self, MonClient, MonError, MonTarget};
@@ -364,6 +367,16 @@ impl Store for ClusterStore {
             command["expire"] = json!(f64::from(expire_s));
         }
         self.with_pools(|pools| async move { pools.command(command).await })
+    }
+
+    fn ping_monitor(&self, mon: &str) -> BoxFuture<StoreResult<String>> {
+        let (client, mon) = (self.mon.clone(), mon.to_owned());
+        Box::pin(async move { Ok(client.ping(&mon).await?) })
+    }
+
+    fn monitor_log(&self, watch: Option<(LogLevel, Arc<LogSink>)>) -> StoreResult<()> {
+        self.mon.monitor_log(watch);
+        Ok(())
     }
 
     fn command(
