@@ -59,7 +59,7 @@ fn place(mon_host: &str) -> Result<Place, ConnectError> {
 }
 
 /// Opens the store that the configuration names.
-pub fn open(context: &Context) -> Result<Arc<Session>, ConnectError> {
+pub fn open(context: &Arc<Context>) -> Result<Arc<Session>, ConnectError> {
     let place = place(&context.conf.lock().str("mon_host"))?;
     let threads = context.conf.lock().u64("logrbd_op_threads");
     let runtime =
@@ -82,9 +82,16 @@ fn open_local(folder: &std::path::Path, context: &Context) -> Result<Arc<dyn Sto
     }
 }
 
-fn open_cluster(context: &Context, runtime: &Handle) -> Result<Arc<dyn Store>, ConnectError> {
+fn open_cluster(context: &Arc<Context>, runtime: &Handle) -> Result<Arc<dyn Store>, ConnectError> {
     let connector = cluster::Connector::new(&context.conf.lock(), runtime.clone())?;
-    Ok(runtime::block_on(runtime, connector.connect())?)
+    let told = Arc::downgrade(context);
+    connector.on_config(Arc::new(move |values| {
+        if let Some(context) = told.upgrade() {
+            context.conf.lock().set_mon_values(values);
+        }
+    }));
+    let late = |_| cluster::LateOptions::from_conf(&context.conf.lock());
+    Ok(runtime::block_on(runtime, connector.connect_with(late))?)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Connecting to a cluster as the configuration says.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use super::ClusterStore;
 use crate::auth::{AuthOptions, ClientAuth, SystemWorld};
 use crate::conf::Config;
-use crate::mon::{MonClient, MonError, MonOptions, MonSink};
+use crate::mon::{ConfigSink, MonClient, MonError, MonOptions, MonSink};
 use crate::net::{Net, Options};
 use crate::osd::{OsdClient, OsdError, OsdOptions};
 use crate::store::StoreError;
@@ -30,10 +31,25 @@ impl From<ConnectError> for StoreError {
     }
 }
 
-/// A client that is not connected yet: it has read all that it needs of the configuration.
+/// A client that is not connected yet: it has read what it needs of the configuration to talk to monitors.
 pub struct Connector {
     mon: Arc<MonClient>,
-    osd: Arc<OsdClient>,
+    net: Arc<Net>,
+    runtime: Handle,
+    options: LateOptions,
+}
+
+/// What is of use once there is a monitor, which may have said more about it.
+pub struct LateOptions {
+    osd: OsdOptions,
+    mon_op_timeout: Duration,
+}
+
+impl LateOptions {
+    pub fn from_conf(conf: &Config) -> LateOptions {
+        let mon_op_timeout = MonOptions::from_conf(conf).op_timeout;
+        LateOptions { osd: OsdOptions::from_conf(conf), mon_op_timeout }
+    }
 }
 
 impl Connector {
@@ -44,25 +60,36 @@ impl Connector {
         let nonce = getrandom::u32().unwrap_or_else(|_| std::process::id());
         let net = Arc::new(Net::new(Options::of(conf), nonce, runtime.clone()));
         let mon = MonClient::new(MonOptions::from_conf(conf), net.clone(), auth, runtime.clone());
-        let osd = OsdClient::new(OsdOptions::from_conf(conf), net, mon.clone(), runtime);
-        let sink: Weak<dyn MonSink> = Arc::downgrade(&osd) as Weak<dyn MonSink>;
-        mon.set_sink(sink);
-        Ok(Connector { mon, osd })
+        Ok(Connector { mon, net, runtime, options: LateOptions::from_conf(conf) })
+    }
+
+    /// Who receives what `ceph config set` has for this client: first before the connect is done, then whenever it changes.
+    pub fn on_config(&self, sink: Arc<ConfigSink>) {
+        self.mon.set_config_sink(sink);
     }
 
     /// Finds a monitor, authenticates, and waits for the first map.
     pub async fn connect(self) -> Result<Arc<ClusterStore>, ConnectError> {
-        let connected = self.try_connect().await;
-        if connected.is_err() {
-            self.osd.shutdown().await;
-            self.mon.shutdown().await;
-        }
-        connected?;
-        Ok(ClusterStore::new(self.mon, self.osd))
+        self.connect_with(|as_before| as_before).await
     }
 
-    async fn try_connect(&self) -> Result<(), ConnectError> {
-        self.mon.connect().await?;
-        Ok(self.osd.start().await?)
+    /// The same; `late` gives the options anew once the monitors have told what they have of the configuration.
+    pub async fn connect_with(
+        self,
+        late: impl FnOnce(LateOptions) -> LateOptions,
+    ) -> Result<Arc<ClusterStore>, ConnectError> {
+        let Connector { mon, net, runtime, options } = self;
+        mon.connect().await?;
+        let options = late(options);
+        mon.set_op_timeout(options.mon_op_timeout);
+        let osd = OsdClient::new(options.osd, net, mon.clone(), runtime);
+        let sink: Weak<dyn MonSink> = Arc::downgrade(&osd) as Weak<dyn MonSink>;
+        mon.set_sink(sink);
+        if let Err(error) = osd.start().await {
+            osd.shutdown().await;
+            mon.shutdown().await;
+            return Err(error.into());
+        }
+        Ok(ClusterStore::new(mon, osd))
     }
 }

@@ -7,15 +7,14 @@ mod reply;
 mod request;
 mod stat;
 
-pub use ping::ping;
-
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::json;
 
-pub use self::connect::{ConnectError, Connector};
+pub use self::connect::{ConnectError, Connector, LateOptions};
+pub use self::ping::ping;
 use self::pools::Pools;
 use super::name::{bytes_of, text_of};
 use super::{
