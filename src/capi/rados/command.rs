@@ -52,7 +52,12 @@ fn run(
     input: &[u8],
     to: &Answer,
 ) -> Result<c_int, Errno> {
-    let reply = session.wait(session.store().command(target, cmd, Bytes::copy_from_slice(input)))?;
+    let reply = session.wait(session.store().command(target, cmd, Bytes::copy_from_slice(input)));
+    let reply = reply.inspect_err(|_| {
+        // Callers look at the lengths after a failure, too.
+        let _ = give(&to.output.0, &to.output.1, &[]);
+        let _ = give(&to.status.0, &to.status.1, &[]);
+    })?;
     give(&to.output.0, &to.output.1, &reply.output)?;
     give(&to.status.0, &to.status.1, reply.status.as_bytes())?;
     Ok(reply.result)

@@ -391,13 +391,13 @@ impl Store for ClusterStore {
             let from_osd =
                 |r: osd::CommandReply| CommandReply { result: r.result, output: r.output, status: r.status };
             Ok(match target {
-                CommandTarget::Mon => from_mon(mon.command(MonTarget::Any, cmd, input).await?),
+                CommandTarget::Mon => from_mon(answered(mon.command(MonTarget::Any, cmd, input).await)?),
                 CommandTarget::MonNamed(name) => {
-                    from_mon(mon.command(MonTarget::Name(name), cmd, input).await?)
+                    from_mon(answered(mon.command(mon_target(name), cmd, input).await)?)
                 }
                 // There is one active manager, and only that one answers.
                 CommandTarget::Mgr | CommandTarget::MgrNamed(_) => {
-                    from_mon(mon.mgr_command(cmd, input).await?)
+                    from_mon(answered(mon.mgr_command(cmd, input).await)?)
                 }
                 CommandTarget::Osd(number) => {
                     from_osd(osd.command(osd::CommandTarget::Osd(number), cmd, input).await?)
@@ -421,6 +421,22 @@ impl Store for ClusterStore {
             osd.shutdown().await;
             mon.shutdown().await;
         })
+    }
+}
+
+/// A number is a rank, as in librados.
+fn mon_target(name: String) -> MonTarget {
+    name.parse().map_or(MonTarget::Name(name), MonTarget::Rank)
+}
+
+/// A failure that librados tells with a status is an answer like another.
+fn answered(reply: Result<mon::CommandReply, MonError>) -> Result<mon::CommandReply, MonError> {
+    match reply {
+        Err(error) if !error.status().is_empty() => {
+            let status = error.status().to_owned();
+            Ok(mon::CommandReply { result: error.errno().negated(), status, output: Bytes::new() })
+        }
+        other => other,
     }
 }
 
