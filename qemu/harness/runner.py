@@ -17,6 +17,9 @@ from .store import Store
 from .vm import GUEST, TOP
 
 
+CLUSTER = os.path.join(TOP, "capi-tests", "cluster", "cluster")
+
+
 class Skip(Exception):
     pass
 
@@ -63,8 +66,8 @@ def too_long(*_):
 def main():
     parser = argparse.ArgumentParser(prog="qemu/run", description="QEMU, its tools and fio on rbd images.")
     parser.add_argument("--store", choices=["local", "cluster"], default="local", help="a folder (default), or a cluster")
-    parser.add_argument("--conf", help="the cluster's ceph.conf")
-    parser.add_argument("--lib", help="folder with librados.so.2 and librbd.so.1 (default for the local store: build/lib)")
+    parser.add_argument("--conf", help="the cluster's ceph.conf (default: a cluster is started)")
+    parser.add_argument("--lib", default=os.path.join(TOP, "build", "lib"), help="folder with librados.so.2 and librbd.so.1, or `system` (default: build/lib)")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31))
     parser.add_argument("--rounds", type=int, default=3, help="of each test that kills (default 3)")
     parser.add_argument("--cache", choices=["writeback", "none"], help="of the guests that are killed (default: writeback; none for Ceph's librbd)")
@@ -79,14 +82,33 @@ def main():
         return 0
     if not tests:
         parser.error("no such test")
-    if options.store == "local":
-        options.lib = options.lib or os.path.join(TOP, "build", "lib")
-    elif not options.conf:
-        parser.error("--store cluster needs --conf")
+    if options.lib == "system":
+        options.lib = None
+        if options.store == "local":
+            parser.error("only our libraries have a local store")
     if options.lib and not os.path.exists(os.path.join(options.lib, "librados.so.2")):
         parser.error(f"no librados.so.2 in {options.lib}: run `make libs`")
     subprocess.run([os.path.join(TOP, "qemu", "guest", "build")], check=True, timeout=900)
 
+    cluster = None
+    if options.store == "cluster" and not options.conf:
+        cluster = start_cluster()
+        options.conf = cluster["CEPH_CONF"]
+    try:
+        return run_tests(options, tests)
+    finally:
+        if cluster:
+            subprocess.run([CLUSTER, "stop", cluster["CLUSTER_DIR"]], timeout=120)
+
+
+def start_cluster():
+    # A dead opener's watch ends after 5 s and not 30: the tests kill many.
+    argv = [CLUSTER, "start", "--owner", str(os.getpid()), "--max-seconds", "7200", "--conf", "[osd] osd_client_watch_timeout = 5"]
+    out = subprocess.run(argv, stdout=subprocess.PIPE, timeout=300, check=True).stdout.decode()
+    return dict(line.split("=", 1) for line in out.split())
+
+
+def run_tests(options, tests):
     store = Store(options.store, options.lib, options.conf)
     logs = os.path.join(TOP, "build", "qemu-logs")
     os.makedirs(logs, exist_ok=True)
@@ -123,7 +145,7 @@ def main():
                 failed.append(name)
                 text = str(error) if isinstance(error, Failed) else traceback.format_exc()
                 print("\n".join(f"    FAILED: {line}" for line in text.strip().splitlines()), flush=True)
-                print(f"    logs: {os.path.relpath(work, TOP)}; again: SEED={options.seed} qemu/run {name}", flush=True)
+                print(f"    logs: {os.path.relpath(work, TOP)}; again: SEED={options.seed} qemu/run --store {options.store} {name}", flush=True)
     finally:
         signal.alarm(0)
         try:

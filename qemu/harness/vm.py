@@ -20,7 +20,8 @@ GUEST = os.path.join(TOP, "build", "guest")
 
 
 class Vm:
-    def __init__(self, store, file, work, name="vm", root=False, cache="writeback", snapshot=False, discard="ignore", timeout=120):
+    def __init__(self, store, file, work, name="vm", root=False, cache="writeback", snapshot=False, discard="ignore", timeout=120,
+                 incoming=None):
         self.work = work
         self.lines = queue.Queue()
         self.console = []
@@ -38,6 +39,8 @@ class Vm:
                 "-chardev", f"socket,id=c0,path={self.sockets}/console", "-serial", "chardev:c0",
                 "-chardev", f"socket,id=c1,path={self.sockets}/control", "-serial", "chardev:c1",
                 "-chardev", f"socket,id=c2,path={self.sockets}/qmp", "-mon", "chardev=c2,mode=control"]
+        if incoming:  # a guest that comes from another QEMU: it says nothing until it is here
+            args += ["-incoming", f"unix:{incoming}"]
         self.errors = open(os.path.join(work, f"{name}.stderr"), "w+")
         env = store.env(TMPDIR=work)
         self.process = spawn(args, env, stdin=-3, stdout=self.errors, stderr=self.errors)
@@ -49,7 +52,7 @@ class Vm:
             self.qmp_file = self.sock["qmp"].makefile("rb")
             self.qmp_read()
             self.qmp("qmp_capabilities")
-            self.ready = self.wait(lambda line: line.startswith("ready "), timeout, "the guest's first line")
+            self.ready = incoming or self.wait(lambda line: line.startswith("ready "), timeout, "the guest's first line")
         except BaseException:
             self.kill()
             raise
@@ -176,6 +179,24 @@ class Vm:
                 self.sock["qmp"].settimeout(60)
                 return answer
         raise Failed(f"no {name} from QEMU within {timeout} s")
+
+    # -- migration --
+
+    def migrate(self, uri, timeout=120):
+        """Moves the guest to the QEMU that waits at this URI; returns when this one has nothing left to do."""
+        self.qmp("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+        self.qmp("migrate-set-parameters", max_bandwidth=1 << 30, downtime_limit=500)
+        self.qmp("migrate", uri=uri)
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            status = self.qmp_event("MIGRATION", timeout)["data"]["status"]
+            if status in ("completed", "failed", "cancelled"):
+                return status
+        raise Failed(f"the migration is not over after {timeout} s")
+
+    def quit(self):
+        self.qmp("quit")
+        self.end()
 
     # -- the end --
 

@@ -48,14 +48,16 @@ impl Kind {
             Op::Read { .. } | Op::GetXattr { .. } | Op::OmapGetHeader | Op::Checksum { .. } => Kind::Data,
             Op::Exec { .. } => Kind::Exec,
             Op::SparseRead { .. } => Kind::Sparse,
-            Op::Stat | Op::AssertExists => Kind::Stat,
+            Op::Stat => Kind::Stat,
             Op::GetXattrs => Kind::Xattrs,
             Op::OmapGetKeys { .. } => Kind::Keys,
             Op::OmapGetVals { .. } => Kind::Pairs { more: true },
             Op::OmapGetValsByKeys { .. } => Kind::Pairs { more: false },
             Op::ListWatchers => Kind::Watchers,
             Op::ListSnaps => Kind::Snaps,
-            Op::AssertVersion(_)
+            // On the wire it is a stat, but nobody asked for that; and an OSD sends no output of a list that writes.
+            Op::AssertExists
+            | Op::AssertVersion(_)
             | Op::CmpXattr { .. }
             | Op::CmpExt { .. }
             | Op::OmapCmp { .. }
@@ -233,6 +235,12 @@ mod tests {
         ] {
             assert_eq!(decoded(&op, |e| e.u32(u32::MAX)), Err(Malformed));
         }
+    }
+
+    #[test]
+    fn an_assertion_has_no_output_even_if_the_osd_sends_one() {
+        assert_eq!(decoded(&Op::AssertExists, |e| e), Ok(OpOut::None));
+        assert_eq!(decoded(&Op::AssertExists, |e| e.u64(1).u64(0)), Ok(OpOut::None));
     }
 
     #[test]
