@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build check demo qemu install clean
+.PHONY: help setup build check demo qemu bench install clean
 
 include mk/libs.mk
 
@@ -9,6 +9,7 @@ help:
 	@echo "make build     the two libraries and the tool logrbd, in $(BUILD)/    PROFILE=debug (default), quick or release"
 	@echo "make install   libraries, headers and logrbd    PREFIX=/usr/local DESTDIR= LIBDIR= INCLUDEDIR= BINDIR="
 	@echo "make qemu      only the QEMU tests                      TESTS='kill snapshot' SEED=1"
+	@echo "make bench     speed beside Ceph's libraries on a real cluster   ROWS='4k rados' BENCH='--quick --osds 4'"
 	@echo "make setup     only the Debian packages that demo and check need"
 	@echo "make clean     removes build/ and target/"
 
@@ -28,6 +29,12 @@ demo:
 qemu: libs
 	@mk/setup.sh check
 	@qemu/run $(TESTS)
+
+# Not a debug build, which would be measured otherwise.
+bench:
+	@mk/setup.sh check
+	@$(MAKE) -s libs PROFILE=release BUILD=$(BUILD)/release
+	@benches/cluster --lib $(BUILD)/release/lib $(BENCH) $(ROWS)
 
 install:
 	@$(MAKE) -s install-libs PROFILE=$(if $(filter command environment,$(firstword $(origin PROFILE))),$(PROFILE),release)

@@ -1,7 +1,7 @@
 /* Forks, as QEMU and others that daemonise do: no thread before rados_connect, and a handle that was made before the fork
  * connects after it. What Ceph cannot promise works here too: a process that was connected once forks, and the child
  * makes a connection of its own. A child of a process that is connected at that moment is refused on a local store: SQLite's locks are
- * not inherited, and what it would read or write were not safe. */
+ * not inherited, and what it would read or write were not safe. On a cluster it may. */
 #include "t_check.h"
 #include <dirent.h>
 #include <sys/wait.h>
@@ -66,7 +66,9 @@ static void while_connected(void)
 	if (child == 0) {
 		alarm(20);
 		rados_t own = created();
-		IS(-EINVAL, rados_connect(own));
+		char place[4096] = "";
+		rados_conf_get(own, "mon_host", place, sizeof place);
+		IS(strncmp(place, "local:", 6) ? 0 : -EINVAL, rados_connect(own));
 		rados_shutdown(own);
 		fflush(stdout);
 		_exit(t_failures != 0);

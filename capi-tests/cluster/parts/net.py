@@ -24,7 +24,7 @@ MGR_ADDRESS = "10.77.0.50"
 class Net:
     def __init__(self, mons, osds):
         self.holders = {}
-        for name in ("client", "router", "server"):
+        for name in ("client", "router", "server", "proxied"):
             self.holders[name] = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "-n", "sleep", "infinity"],
                                                   stdin=-3, stdout=-3, stderr=-3, start_new_session=True)
         own = os.readlink("/proc/self/ns/net")
@@ -44,6 +44,10 @@ class Net:
             self.ip(where, "link", "set", "lo", "up")
         for address in self.names.values():
             self.ip("server", "addr", "add", address + "/24", "dev", "to-router")
+        # A second place for clients, where all the daemons' addresses are local: a proxy there can play the daemons.
+        self.ip("proxied", "link", "set", "lo", "up")
+        for address in self.names.values():
+            self.ip("proxied", "addr", "add", address + "/32", "dev", "lo")
         self.ip("client", "route", "add", "default", "via", ROUTER_C)
         self.ip("server", "route", "add", "default", "via", ROUTER_S)
         self.within("router", ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])

@@ -1,0 +1,52 @@
+"""What is measured on a cluster: fio's engines rados and rbd, the connect; and the goals."""
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Row:
+    name: str
+    engine: str  # rados, rbd, connect
+    fio: list = field(default_factory=list)
+    # The image is filled once: `seq` in order, `random` in 4k; otherwise each run has a new one.
+    image: str = "new"
+    # Least rate and most of the others, ours / Ceph's.
+    rate: float = None
+    cpu: float = None
+    p99: float = None
+    ops: float = None
+    memory: float = None
+
+    @property
+    def reads(self):
+        return "read" in self.name.split()[1] if self.engine != "connect" else False
+
+
+def fio(rw, bs, depth, *more):
+    return [f"--rw={rw}", f"--bs={bs}", f"--iodepth={depth}", *more]
+
+
+def rados_rows():
+    for bs in ("4k", "64k", "4m"):
+        for rw in ("randwrite", "randread") if bs != "4m" else ("write", "read"):
+            for depth in (1, 32):
+                yield Row(f"rados {rw} {bs} qd{depth}", "rados", fio(rw, bs, depth), rate=1.0, cpu=0.6, p99=1.0, memory=0.5)
+
+
+BACK = "--fsync=10000"
+ROWS = [
+    Row("connect to first write", "connect", rate=1.0),
+    *rados_rows(),
+    Row("rbd randwrite 4k qd32 through", "rbd", fio("randwrite", "4k", 32), rate=4, cpu=0.3, p99=0.5, ops=0.1),
+    Row("rbd randwrite 4k qd32", "rbd", fio("randwrite", "4k", 32, BACK), rate=15, cpu=0.2, p99=0.5, ops=0.005),
+    Row("rbd randwrite 4k qd32 fsync=32", "rbd", fio("randwrite", "4k", 32, "--fsync=32"), rate=8, cpu=0.3, p99=1.0, ops=0.06),
+    Row("rbd randwrite 4k qd1 fsync=1", "rbd", fio("randwrite", "4k", 1, "--fsync=1"), rate=1.2, cpu=0.6, p99=1.0, ops=1.1),
+    Row("rbd randwrite 16k qd32", "rbd", fio("randwrite", "16k", 32, BACK), rate=5, cpu=0.3, p99=0.5, ops=0.01),
+    Row("rbd randwrite 64k qd32", "rbd", fio("randwrite", "64k", 32, BACK), rate=2.5, cpu=0.5, p99=0.5),
+    Row("rbd write 4k qd32", "rbd", fio("write", "4k", 32, BACK), rate=1.5, cpu=0.7, p99=0.5),
+    Row("rbd write 1m qd8", "rbd", fio("write", "1m", 8, BACK), rate=1.3, cpu=0.7, p99=1.0),
+    Row("rbd randread 4k qd32", "rbd", fio("randread", "4k", 32), "random", rate=1.1, cpu=0.6, p99=1.0, ops=1.0),
+    Row("rbd randread 4k qd1", "rbd", fio("randread", "4k", 1), "random", rate=1.1, cpu=0.6, p99=1.0),
+    Row("rbd read 1m qd8", "rbd", fio("read", "1m", 8), "seq", rate=1.3, cpu=0.7, p99=1.0),
+    Row("rbd read 1m qd8 of random", "rbd", fio("read", "1m", 8), "random", rate=0.8, cpu=1.0, p99=1.5),
+    Row("rbd randrw 4k qd32", "rbd", fio("randrw", "4k", 32, BACK), "random", rate=3, cpu=0.4, p99=0.7),
+]
