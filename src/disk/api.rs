@@ -26,6 +26,15 @@ pub enum Compared {
     Mismatch { offset: u64 },
 }
 
+/// How far a read came without waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    Done,
+    /// What it needs is being loaded.
+    Started,
+    No,
+}
+
 /// A run of bytes that differ between two states of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiffRun {
@@ -300,46 +309,48 @@ impl Disk {
         self.writer().ok()?.try_put(offset / BLOCK_BYTES, length / BLOCK_BYTES, data)
     }
 
-    /// A read that needs no waiting: all of it is in the buffer, or in memory of the store's. `false`: call `read`.
-    /// The sink may have been given parts already then.
-    pub fn try_read(&self, offset: u64, length: u64, sink: &mut dyn ReadSink) -> DiskResult<bool> {
+    /// A read that needs no waiting: all of it is in the buffer, in the cache, or in memory of the store's. If it was not
+    /// done, call `read`; the sink may have been given parts already then.
+    pub fn try_read(&self, offset: u64, length: u64, sink: &mut dyn ReadSink) -> DiskResult<Tried> {
         let mode = self.mode();
         let (size, map) = match &mode {
             Mode::Writer(writer) => (writer.size_bytes(), None),
             Mode::Reader(reader) => {
                 if !reader.is_current() {
-                    return Ok(false);
+                    return Ok(Tried::No);
                 }
                 let head = reader.head();
                 let size = head.size_bytes();
                 if in_range(offset, length, size).is_err() {
                     // Its own size may be newer than what the caller was told.
-                    return Ok(false);
+                    return Ok(Tried::No);
                 }
                 (size, Some(head.state.map()))
             }
             Mode::Snapshot(view) => (view.size_bytes, Some(view.map.clone())),
-            Mode::Closed => return Ok(false),
+            Mode::Closed => return Ok(Tried::No),
         };
         in_range(offset, length, size)?;
         let mut wanted = Wanted { offset, end: offset + length, sink };
         let mut missing = vec![(wanted.first_block(), wanted.end_block())];
         let map = match (&mode, map) {
             (Mode::Writer(writer), _) => {
-                let [(start, end)] = missing[..] else { return Ok(false) };
+                let [(start, end)] = missing[..] else { return Ok(Tried::No) };
                 let put = |block, blocks, data: Option<&[u8]>| wanted.put(block, blocks, data);
                 missing = writer.read_buffer(start, end, put);
                 if missing.is_empty() {
-                    return Ok(true);
+                    return Ok(Tried::Done);
                 }
                 writer.head.state.map()
             }
             (Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed, Some(map)) => map,
-            (Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed, None) => return Ok(false),
+            (Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed, None) => return Ok(Tried::No),
         };
         let looked = matches!(mode, Mode::Reader(_));
-        Ok((looked || self.shared.fixed.is_none() || self.shared.mark().is_some())
-            && try_read_mapped(&self.shared, &map, &missing, &mut wanted))
+        if !(looked || self.shared.fixed.is_none() || self.shared.mark().is_some()) {
+            return Ok(Tried::No);
+        }
+        Ok(try_read_mapped(&self.shared, &map, &missing, &mut wanted))
     }
 
     /// The store's short way to what never changes, with its helper threads.

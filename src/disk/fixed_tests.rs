@@ -74,7 +74,7 @@ fn a_block_that_rots_under_the_short_way_is_an_error_and_fails_alone() {
         assert_eq!(slot_data(&slot[..SLOT_BYTES as usize]), block(0));
         let at_once = |n: u64| {
             let mut found = vec![0; 4096];
-            reader.try_read(n * 4096, 4096, &mut found).unwrap().then_some(found)
+            (reader.try_read(n * 4096, 4096, &mut found).unwrap() == Tried::Done).then_some(found)
         };
         assert!(at_once(7) == Some(block(7)), "it is in the page cache");
         damage(folder.path(), &block(7));
@@ -125,7 +125,10 @@ fn an_object_that_is_made_again() {
         store.shutdown().await;
         assert_eq!(fixed.mark(), None);
         let (sender, done) = std::sync::mpsc::channel();
-        assert!(fixed.help(Box::new(move || sender.send(()).unwrap())).is_err(), "no threads any more");
+        assert!(
+            fixed.help(Box::new(move || sender.send(()).unwrap()), false).is_err(),
+            "no threads any more"
+        );
         assert!(done.recv().is_err());
     });
 }

@@ -48,7 +48,7 @@ pub mod usage;
 mod write;
 mod writer;
 
-pub use api::{Compared, DiffRun, Disk, DiskResult};
+pub use api::{Compared, DiffRun, Disk, DiskResult, Tried};
 pub use checkpoint::{Deletable, Frozen, Replay, RootBlob, SnapshotPin, SnapshotRoot};
 pub use diff::{DiffExtent, diff};
 pub use error::DiskError;

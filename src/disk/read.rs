@@ -6,13 +6,18 @@ use super::log::verify_slot;
 use super::map::{ExtentMap, MapExtent};
 use super::pages::all;
 use super::shared::{Shared, data_of};
-use super::{BLOCK_BYTES, DiskError, DiskResult, Lba, Loc, ReadSink, SLOT_BYTES, SegmentSeq};
-use crate::store::{Fixed, Op, Target};
+use super::{BLOCK_BYTES, DiskError, DiskResult, Lba, Loc, ReadSink, SLOT_BYTES, SegmentSeq, Tried};
+use crate::errno::Errno;
+use crate::store::{Fixed, FixedRead, FixedReads, Op, Target};
 
 /// Store reads of one request that may be under way at once.
 const READS_AT_ONCE: usize = 32;
 /// The most that is read by one op: 2 MiB of data.
 const MAX_RUN_BLOCKS: u32 = 512;
+/// Runs of one segment that are at most so far apart are read by one op, with what lies between them.
+const MAX_GAP_BYTES: u64 = 32 << 10;
+/// The most that one op list reads, what lies between included.
+const MAX_LIST_BYTES: u64 = 4 << 20;
 /// The most that is read at once by the short way: each thread that reads has a buffer of that size.
 const FIXED_BLOCKS: u32 = 64;
 /// Requests of more blocks are not served on the caller's thread, so that several of them use several processors.
@@ -66,6 +71,17 @@ struct Run {
     loc: Loc,
 }
 
+impl Run {
+    fn bytes(&self) -> u64 {
+        u64::from(self.blocks) * SLOT_BYTES
+    }
+
+    /// Where it ends in its segment.
+    fn end_offset(&self) -> u64 {
+        self.loc.byte_offset() + self.bytes()
+    }
+}
+
 /// Reads `blocks` (ranges of blocks) as the map has them. Those whose segment does not exist are returned: the map
 /// has changed since it was looked at, or the image is damaged.
 pub(crate) async fn read_mapped(
@@ -95,49 +111,90 @@ pub(crate) async fn read_mapped(
             }
         }
     }
+    // As they lie in the log: what is near there is read together.
+    uncached.sort_unstable_by_key(|run| run.loc);
     let mut runs = Vec::new();
-    let mut names = NameOfLast::default();
-    for run in uncached {
-        let fixed = if admitted {
+    match shared.fixed.as_deref().filter(|_| admitted) {
+        Some(fixed) => {
+            if uncached.len() > 1 {
+                start(shared, fixed, &uncached, !keep);
+            }
             let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
-            read_fixed(shared, run, names.of(shared, run), keep, put)
-        } else {
-            Fixed::Unknown
-        };
-        match fixed {
-            Fixed::Read => {}
-            Fixed::Busy | Fixed::Unknown => runs.push(run),
+            read_fixed(shared, fixed, &uncached, keep, put, &mut runs);
         }
+        None => runs = uncached,
     }
-    let mut gone = Vec::new();
-    if runs.is_empty() {
-        return Ok(gone);
-    }
-    if let [run] = runs[..] {
+    let lists = in_lists(&runs);
+    if let [list] = &lists[..] {
         let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
-        if !read_run(shared, run, keep, put).await? {
-            gone.push((run.lba, run.lba + u64::from(run.blocks)));
-        }
-        return Ok(gone);
+        return Ok(if read_list(shared, list, keep, put).await? { Vec::new() } else { list.blocks() });
     }
     let sink = crate::sync::Mutex::new(wanted);
     let done = all(
-        runs.into_iter().map(|run| {
+        lists.into_iter().map(|list| {
             let sink = &sink;
             async move {
                 let mut put = |block: u64, data: &[u8]| sink.lock().put(block, 1, Some(data));
-                Ok::<_, DiskError>((run, read_run(shared, run, keep, &mut put).await?))
+                let found = read_list(shared, &list, keep, &mut put).await?;
+                Ok::<_, DiskError>(if found { Vec::new() } else { list.blocks() })
             }
         }),
         READS_AT_ONCE,
     )
     .await?;
-    gone.extend(
-        done.into_iter()
-            .filter(|(_, found)| !found)
-            .map(|(run, _)| (run.lba, run.lba + u64::from(run.blocks))),
-    );
-    Ok(gone)
+    Ok(done.into_iter().flatten().collect())
+}
+
+/// Runs of one segment that one op list reads.
+struct List {
+    segment: SegmentSeq,
+    ops: Vec<Span>,
+}
+
+/// Neighbouring runs, and the bytes from the first one to the last, which one op reads.
+struct Span {
+    from: u64,
+    to: u64,
+    runs: Vec<Run>,
+}
+
+impl List {
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.ops.iter().flat_map(|span| &span.runs)
+    }
+
+    fn blocks(&self) -> Vec<(u64, u64)> {
+        self.runs().map(|run| (run.lba, run.lba + u64::from(run.blocks))).collect()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.ops.iter().map(|span| span.to - span.from).sum()
+    }
+}
+
+/// The op lists that read runs, which are sorted by their places: a few ops for what lies near each other.
+fn in_lists(runs: &[Run]) -> Vec<List> {
+    let mut lists: Vec<List> = Vec::new();
+    for run in runs {
+        let (from, to) = (run.loc.byte_offset(), run.end_offset());
+        let list = lists
+            .last_mut()
+            .filter(|list| list.segment == run.loc.segment && list.bytes() + (to - from) <= MAX_LIST_BYTES);
+        let Some(list) = list else {
+            let span = Span { from, to, runs: vec![*run] };
+            lists.push(List { segment: run.loc.segment, ops: vec![span] });
+            continue;
+        };
+        let most = u64::from(MAX_RUN_BLOCKS) * SLOT_BYTES;
+        match list.ops.last_mut() {
+            Some(span) if from <= span.to + MAX_GAP_BYTES && to.max(span.to) - span.from <= most => {
+                span.to = span.to.max(to);
+                span.runs.push(*run);
+            }
+            Some(_) | None => list.ops.push(Span { from, to, runs: vec![*run] }),
+        }
+    }
+    lists
 }
 
 /// Gives what the cache has of a run; the rest, in runs of at most `most` blocks, goes to `missing`. A client that may be
@@ -167,36 +224,59 @@ fn read_cached(
     }
 }
 
-/// One store read; false if the segment does not exist.
-async fn read_run(
+/// Reads what a list names; false if the segment does not exist.
+async fn read_list(
     shared: &Shared,
-    run: Run,
+    list: &List,
     keep: bool,
     put: &mut (dyn FnMut(u64, &[u8]) + Send),
 ) -> DiskResult<bool> {
-    let target = shared.names.segment(run.loc.segment);
-    let length = u64::from(run.blocks) * SLOT_BYTES;
-    let offset = run.loc.byte_offset();
-    let raw = match shared.run(&target, vec![Op::Read { offset, length }]).await {
-        Ok(mut reply) => data_of(&mut reply, 0),
+    match read_ops(shared, list, keep, put).await {
+        // What nobody wants may have rotted between them: each alone.
+        Err(error) if error.store_errno() == Some(Errno::EIO) && list.runs().nth(1).is_some() => {}
+        done => return done,
+    }
+    for run in list.runs() {
+        let alone = Span { from: run.loc.byte_offset(), to: run.end_offset(), runs: vec![*run] };
+        if !read_ops(shared, &List { segment: list.segment, ops: vec![alone] }, keep, put).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// One op list.
+async fn read_ops(
+    shared: &Shared,
+    list: &List,
+    keep: bool,
+    put: &mut (dyn FnMut(u64, &[u8]) + Send),
+) -> DiskResult<bool> {
+    let target = shared.names.segment(list.segment);
+    let ops = list.ops.iter().map(|span| Op::Read { offset: span.from, length: span.to - span.from });
+    let mut reply = match shared.run(&target, ops.collect()).await {
+        Ok(reply) => reply,
         Err(error) if error.is_not_found() => return Ok(false),
         Err(error) => return Err(error),
     };
-    for i in 0..run.blocks {
-        let from = (u64::from(i) * SLOT_BYTES) as usize;
-        let block = run.lba + u64::from(i);
-        let slot = raw.get(from..(from + SLOT_BYTES as usize).min(raw.len())).unwrap_or(&[]);
-        match verify_slot(slot, Lba(block)) {
-            Ok(data) => {
-                if keep {
-                    shared.cache.insert(run.loc.nth(i), block, data);
+    for (nth, span) in list.ops.iter().enumerate() {
+        let raw = data_of(&mut reply, nth);
+        for (run, i) in span.runs.iter().flat_map(|run| (0..run.blocks).map(move |i| (run, i))) {
+            let (block, loc) = (run.lba + u64::from(i), run.loc.nth(i));
+            let from = (loc.byte_offset() - span.from) as usize;
+            let slot = raw.get(from..(from + SLOT_BYTES as usize).min(raw.len())).unwrap_or(&[]);
+            match verify_slot(slot, Lba(block)) {
+                Ok(data) => {
+                    if keep {
+                        shared.cache.insert(loc, block, data);
+                    }
+                    put(block, data);
                 }
-                put(block, data);
-            }
-            Err(error) => {
-                let error = error.at(&target.oid, offset + from as u64);
-                tracing::error!("block {block}: {error}");
-                return Err(error);
+                Err(error) => {
+                    let error = error.at(&target.oid, loc.byte_offset());
+                    tracing::error!("block {block}: {error}");
+                    return Err(error);
+                }
             }
         }
     }
@@ -221,43 +301,92 @@ thread_local! {
     static SLOTS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Reads a run by the short way. Segments are what it is made for: a place in the log that a map names has had one content
-/// and never gets another one. Blocks that do not prove to be what they should are left to an op list.
+/// Reads runs by the short way, and gives back in `rest` those that it could not read. Segments are what it is made for: a place
+/// in the log that a map names has had one content and never gets another one. Blocks that do not prove to be what they should
+/// are left to an op list.
 fn read_fixed(
     shared: &Shared,
-    run: Run,
-    target: &Target,
+    fixed: &dyn FixedReads,
+    mut runs: &[Run],
     keep: bool,
     put: &mut dyn FnMut(u64, &[u8]),
-) -> Fixed {
-    let Some(fixed) = &shared.fixed else { return Fixed::Unknown };
-    let length = run.blocks as usize * SLOT_BYTES as usize;
+    rest: &mut Vec<Run>,
+) {
     SLOTS.with_borrow_mut(|slots| {
-        if slots.len() < length {
-            slots.resize(length, 0);
-        }
-        let slots = &mut slots[..length];
-        match fixed.read(target, run.loc.byte_offset(), slots) {
-            Fixed::Read => {}
-            other => return other,
-        }
-        for (i, slot) in (0..).zip(slots.chunks(SLOT_BYTES as usize)) {
-            let block = run.lba + u64::from(i);
-            match verify_slot(slot, Lba(block)) {
-                Ok(data) => {
-                    if keep {
-                        shared.cache.insert(run.loc.nth(i), block, data);
-                    }
-                    put(block, data);
-                }
-                Err(_) => {
-                    fixed.forget(target);
-                    return Fixed::Unknown;
-                }
+        while !runs.is_empty() {
+            // As many as one buffer takes.
+            let mut bytes = 0;
+            let now = runs.iter().take_while(|run| {
+                bytes += run.bytes();
+                bytes <= u64::from(FIXED_BLOCKS) * SLOT_BYTES
+            });
+            let now = now.count().max(1);
+            let length: u64 = runs[..now].iter().map(Run::bytes).sum();
+            if slots.len() < length as usize {
+                slots.resize(length as usize, 0);
             }
+            read_fixed_part(shared, fixed, &runs[..now], keep, &mut slots[..length as usize], put, rest);
+            runs = &runs[now..];
         }
-        Fixed::Read
-    })
+    });
+}
+
+fn read_fixed_part(
+    shared: &Shared,
+    fixed: &dyn FixedReads,
+    runs: &[Run],
+    keep: bool,
+    mut buffer: &mut [u8],
+    put: &mut dyn FnMut(u64, &[u8]),
+    rest: &mut Vec<Run>,
+) {
+    // Sorted by their places, so runs of one segment come in a row.
+    let mut targets: Vec<(SegmentSeq, Target)> = Vec::new();
+    for run in runs {
+        if targets.last().is_none_or(|(last, _)| *last != run.loc.segment) {
+            targets.push((run.loc.segment, shared.names.segment(run.loc.segment)));
+        }
+    }
+    let mut names = targets.iter().peekable();
+    let mut reads = Vec::with_capacity(runs.len());
+    for run in runs {
+        while names.peek().is_some_and(|(segment, _)| *segment != run.loc.segment) {
+            names.next();
+        }
+        let Some((_, target)) = names.peek() else { return rest.extend_from_slice(runs) };
+        let (out, after) = std::mem::take(&mut buffer).split_at_mut(run.bytes() as usize);
+        buffer = after;
+        reads.push(FixedRead { target, offset: run.loc.byte_offset(), out, outcome: Fixed::Unknown });
+    }
+    fixed.read_many(&mut reads);
+    for (run, read) in runs.iter().zip(&reads) {
+        let good = read.outcome == Fixed::Read
+            && (0..).zip(read.out.chunks(SLOT_BYTES as usize)).all(|(i, slot)| {
+                let block = run.lba + u64::from(i);
+                let Ok(data) = verify_slot(slot, Lba(block)) else {
+                    fixed.forget(read.target);
+                    return false;
+                };
+                if keep {
+                    shared.cache.insert(run.loc.nth(i), block, data);
+                }
+                put(block, data);
+                true
+            });
+        if !good {
+            rest.push(*run);
+        }
+    }
+}
+
+/// Lets the store load runs, which are sorted by their places. True if it knows all of them.
+fn start(shared: &Shared, fixed: &dyn FixedReads, runs: &[Run], around: bool) -> bool {
+    let mut names = NameOfLast::default();
+    let mut known = true;
+    for run in runs {
+        known &= fixed.start(names.of(shared, *run), run.loc.byte_offset(), run.bytes(), around);
+    }
+    known
 }
 
 /// Serves blocks without waiting, if that can be done; parts may have been put already if not. The caller has been admitted
@@ -267,15 +396,15 @@ pub(crate) fn try_read_mapped(
     map: &ExtentMap,
     blocks: &[(u64, u64)],
     wanted: &mut Wanted<'_>,
-) -> bool {
+) -> Tried {
     let count: u64 = blocks.iter().map(|(start, end)| end - start).sum();
     if count > INLINE_BLOCKS {
-        return false;
+        return Tried::No;
     }
     let mut extents: Vec<MapExtent> = Vec::new();
     for &(start, end) in blocks {
         if !map.try_lookup(Lba(start), end - start, &mut extents) {
-            return false;
+            return Tried::No;
         }
     }
     let mut missing = Vec::new();
@@ -288,10 +417,45 @@ pub(crate) fn try_read_mapped(
             }
         }
     }
+    if missing.is_empty() {
+        return Tried::Done;
+    }
+    let Some(fixed) = shared.fixed.as_deref() else { return Tried::No };
+    missing.sort_unstable_by_key(|run| run.loc);
     let keep = wanted.is_kept();
-    let mut names = NameOfLast::default();
-    missing.into_iter().all(|run| {
-        let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
-        read_fixed(shared, run, names.of(shared, run), keep, put) == Fixed::Read
-    })
+    let mut rest = Vec::new();
+    let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
+    read_fixed(shared, fixed, &missing, keep, put, &mut rest);
+    if rest.is_empty() {
+        Tried::Done
+    } else if start(shared, fixed, &rest, false) {
+        Tried::Started
+    } else {
+        Tried::No
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_near_is_read_together() {
+        let run = |segment: u64, slot: u32, blocks: u32| Run {
+            lba: segment * 10_000 + u64::from(slot),
+            blocks,
+            loc: Loc { segment: SegmentSeq(segment), unit: 8 }.nth(slot),
+        };
+        let runs =
+            [run(1, 0, 1), run(1, 1, 2), run(1, 8, 1), run(1, 100, 1), run(2, 0, 512), run(2, 512, 512)];
+        let lists = in_lists(&runs);
+        let shape =
+            |list: &List| list.ops.iter().map(|span| (span.from, span.runs.len())).collect::<Vec<_>>();
+        assert_eq!(lists.iter().map(|list| list.segment.0).collect::<Vec<_>>(), [1, 2, 2]);
+        assert_eq!(shape(&lists[0]), [(128, 3), (128 + 100 * SLOT_BYTES, 1)]);
+        assert_eq!(lists[0].ops[0].to, 128 + 9 * SLOT_BYTES);
+        assert_eq!(lists[1].bytes(), 512 * SLOT_BYTES);
+        let blocks: u64 = lists.iter().flat_map(List::blocks).map(|(from, to)| to - from).sum();
+        assert_eq!(blocks, runs.iter().map(|run| u64::from(run.blocks)).sum::<u64>());
+    }
 }

@@ -9,7 +9,7 @@ use super::gate::Permit;
 use super::header::{self, Timestamp};
 use super::image::{Image, closed};
 use super::tracker::Ticket;
-use crate::disk::{Compared, ReadSink};
+use crate::disk::{Compared, ReadSink, Tried};
 use crate::errno::Errno;
 use crate::store::FixedReads;
 
@@ -86,28 +86,30 @@ impl Image {
         Ok(length)
     }
 
-    /// A read that needs no waiting; `None`: call `read`. The sink may have been given parts already then.
+    /// A read that needs no waiting. `Err`: call `read`, for which what it needs is being loaded (true) or not (false); the
+    /// sink may have been given parts already then.
     pub fn try_read(
         self: &Arc<Self>,
         offset: u64,
         length: u64,
         sink: &mut dyn ReadSink,
-    ) -> Option<ImageResult<u64>> {
+    ) -> Result<ImageResult<u64>, bool> {
         if self.gate.is_shutting() || (self.is_stale() && self.view.read().is_none()) {
-            return None;
+            return Err(false);
         }
         let length = match clip(self.size_now(), offset, length) {
-            Ok(0) => return Some(Ok(0)),
+            Ok(0) => return Ok(Ok(0)),
             Ok(length) => length,
-            Err(error) => return Some(Err(error)),
+            Err(error) => return Ok(Err(error)),
         };
         match self.readable().try_read(offset, length, sink) {
-            Ok(true) => {
+            Ok(Tried::Done) => {
                 self.touch_accessed();
-                Some(Ok(length))
+                Ok(Ok(length))
             }
-            Ok(false) => None,
-            Err(error) => Some(Err(error.into())),
+            Ok(Tried::Started) => Err(true),
+            Ok(Tried::No) => Err(false),
+            Err(error) => Ok(Err(error.into())),
         }
     }
 

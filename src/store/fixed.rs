@@ -18,6 +18,15 @@ pub enum Fixed {
     Unknown,
 }
 
+/// One of several reads.
+pub struct FixedRead<'a> {
+    pub target: &'a Target,
+    pub offset: u64,
+    /// To be filled.
+    pub out: &'a mut [u8],
+    pub outcome: Fixed,
+}
+
 /// What a store may have beside [`super::Store::operate`] for an object whose bytes, once written, stay as they are
 /// until the object is removed, as those of a log's segments do.
 ///
@@ -33,11 +42,26 @@ pub trait FixedReads: Send + Sync {
     /// Fills `out` with the object's bytes from `offset` on. Waits for the disk on a helper thread only.
     fn read(&self, target: &Target, offset: u64, out: &mut [u8]) -> Fixed;
 
+    /// Several of them, with what they have in common done once.
+    fn read_many(&self, reads: &mut [FixedRead<'_>]) {
+        for read in reads {
+            read.outcome = self.read(read.target, read.offset, read.out);
+        }
+    }
+
+    /// Bytes that will be read soon: the store may begin to load them, and does not wait. `around`: what lies near them
+    /// will be wanted, too. True if it knows where they are, so that a read has not much to wait for.
+    fn start(&self, target: &Target, offset: u64, length: u64, around: bool) -> bool {
+        let _ = (target, offset, length, around);
+        false
+    }
+
     /// What was remembered of the object was wrong.
     fn forget(&self, target: &Target);
 
-    /// Runs a job on a helper thread; given back if there is none.
-    fn help(&self, job: HelperJob) -> Result<(), HelperJob>;
+    /// Runs a job on a helper thread; given back if there is none. `started`: what it reads is on its way, so few threads do
+    /// for many such jobs.
+    fn help(&self, job: HelperJob, started: bool) -> Result<(), HelperJob>;
 }
 
 thread_local! {

@@ -26,7 +26,7 @@ pub use crate::mon::{LogEntry, LogLevel, LogSink};
 pub use error::StoreError;
 pub use op::{CmpMode, CmpValue, Op, OpFlags, OpOut, OpResult, Reply, Request, SnapContext, Target};
 
-pub use fixed::{Fixed, FixedReads};
+pub use fixed::{Fixed, FixedRead, FixedReads};
 
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 pub type StoreResult<T> = Result<T, StoreError>;

@@ -357,12 +357,15 @@ fn write_later(handle: Shared<ImageHandle>, done: Shared<CompletionHandle>, offs
 fn read(handle: Shared<ImageHandle>, done: Shared<CompletionHandle>, offset: u64, bufs: OutBufs) {
     let length = bufs.len() as u64;
     let mut sink = Sink::new(bufs);
-    if let Some(read) = handle.image.try_read(offset, length, &mut sink) {
-        let outcome = read.map_err(Errno::from).and_then(|read| sink.outcome(read));
-        return finish(&handle, done, outcome);
-    }
+    let started = match handle.image.try_read(offset, length, &mut sink) {
+        Ok(read) => {
+            let outcome = read.map_err(Errno::from).and_then(|read| sink.outcome(read));
+            return finish(&handle, done, outcome);
+        }
+        Err(started) => started,
+    };
     let image = handle.image.clone();
-    start_reading(handle, done, async move {
+    start_reading(handle, done, started, async move {
         let read = image.read(offset, length, &mut sink).await?;
         sink.outcome(read)
     });

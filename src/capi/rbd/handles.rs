@@ -234,9 +234,13 @@ where
 }
 
 /// [`start`] for reads: a helper thread of the store's, which may wait for the disk, runs it as far as it goes
-/// without waiting for anything else; mostly that is to its end.
-pub fn start_reading<F>(handle: Shared<ImageHandle>, completion: Shared<CompletionHandle>, operation: F)
-where
+/// without waiting for anything else; mostly that is to its end. `started`: what it reads is being loaded.
+pub fn start_reading<F>(
+    handle: Shared<ImageHandle>,
+    completion: Shared<CompletionHandle>,
+    started: bool,
+    operation: F,
+) where
     F: Future<Output = Result<i64, Errno>> + Send + 'static,
 {
     let Some(helpers) = handle.image.helpers().cloned() else {
@@ -262,7 +266,7 @@ where
         }
         drop(call);
     });
-    if let Err(job) = helpers.help(job) {
+    if let Err(job) = helpers.help(job, started) {
         job();
     }
 }

@@ -221,8 +221,8 @@ pub fn check_zero_flags(flags: c_int) -> Result<(), Errno> {
 fn read(handle: &ImageHandle, offset: u64, mut sink: Sink) -> Result<isize, Errno> {
     let length = sink.bufs.len() as u64;
     let read = match handle.image.try_read(offset, length, &mut sink) {
-        Some(read) => read?,
-        None => {
+        Ok(read) => read?,
+        Err(_) => {
             let _ticket = handle.image.ticket();
             waiting(|| handle.wait(handle.image.read(offset, length, &mut sink)))?
         }

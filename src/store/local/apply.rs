@@ -19,7 +19,7 @@ const INLINE: usize = 16 << 10;
 /// When an object has more than this in rows, they are packed into its data file.
 const INLINE_TOTAL: u64 = 256 << 10;
 /// The longest extent in a data file: bounds what one row's checksums take.
-const MAX_EXTENT: usize = 256 << 10;
+const MAX_EXTENT: usize = 1 << 20;
 /// A data file that has grown to this gets no more data, so that it can go when its data is dead.
 const MAX_FILE: u64 = 256 << 20;
 

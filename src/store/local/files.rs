@@ -182,32 +182,47 @@ impl Files {
         Ok(data)
     }
 
-    /// Reads bytes without checking them. False: they are not in memory, and `may_wait` is false.
-    pub fn read_fixed(&self, id: FileId, at: u64, out: &mut [u8], may_wait: bool) -> io::Result<bool> {
+    /// Reads bytes without checking them. They are good only if the file [is named](Files::is_named) afterwards. `None`:
+    /// they are not in memory, and `may_wait` is false.
+    pub fn read_unproved(
+        &self,
+        id: FileId,
+        at: u64,
+        out: &mut [u8],
+        may_wait: bool,
+    ) -> io::Result<Option<Arc<File>>> {
         let file = self.get(id)?;
         if may_wait {
             file.read_exact_at(out, at)?;
-        } else {
-            use rustix::io::{Errno, ReadWriteFlags, preadv2};
-            let length = out.len();
-            match preadv2(&*file, &mut [io::IoSliceMut::new(out)], at, ReadWriteFlags::NOWAIT) {
-                Ok(read) if read == length => {}
-                Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS) => {
-                    return Ok(false);
-                }
-                Err(error) => return Err(error.into()),
-            }
+            return Ok(Some(file));
         }
-        // A file gets another number before it gets other content: what still has its number after the bytes were read
-        // had it when they were. Nothing else tells them from another object's.
-        let named = std::fs::symlink_metadata(self.path(id)).and_then(|named| Ok((named, file.metadata()?)));
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        let length = out.len();
+        match preadv2(&*file, &mut [io::IoSliceMut::new(out)], at, ReadWriteFlags::NOWAIT) {
+            Ok(read) if read == length => Ok(Some(file)),
+            Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR | Errno::NOSYS) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the open file still has its number. A file gets another number before it gets other content: what still has
+    /// its number after bytes were read had it when they were. Nothing else tells them from another object's.
+    pub fn is_named(&self, id: FileId, open: &File) -> bool {
+        let named = std::fs::symlink_metadata(self.path(id)).and_then(|named| Ok((named, open.metadata()?)));
         match named {
-            Ok((named, open)) if named.ino() == open.ino() && named.nlink() == 1 => Ok(true),
+            Ok((named, open)) if named.ino() == open.ino() && named.nlink() == 1 => true,
             Ok(_) | Err(_) => {
                 self.open.lock().remove(&id);
-                Err(io::ErrorKind::NotFound.into())
+                false
             }
         }
+    }
+
+    /// Lets the kernel load a range into the page cache; false if it cannot be asked.
+    pub fn start(&self, id: FileId, at: u64, length: u64) -> bool {
+        use rustix::fs::{Advice, fadvise};
+        let Ok(file) = self.get(id) else { return false };
+        fadvise(&*file, at, std::num::NonZeroU64::new(length), Advice::WillNeed).is_ok()
     }
 
     /// Frees a range (`length` 0: the whole file). Space comes back at once, also where others have the file open.

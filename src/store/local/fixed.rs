@@ -4,6 +4,7 @@
 //! of an object leads to the bytes that it had then, or to a hole, a missing file, a shorter file.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,7 +12,7 @@ use super::files::FileId;
 use super::schema::Db;
 use super::view::{ObjectRow, Place, extents_of_range};
 use super::{Shared, clients, now_ns, vfs};
-use crate::store::fixed::{Fixed, FixedReads, HelperJob};
+use crate::store::fixed::{Fixed, FixedRead, FixedReads, HelperJob};
 use crate::store::{StoreResult, Target, fixed};
 use crate::sync::Mutex;
 
@@ -63,6 +64,8 @@ pub(super) struct FixedState {
 /// of a read, because it already asks the disk.
 const MISSES: u32 = 8;
 const TRY_ONE_IN: u32 = 16;
+/// What is read where neighbours will be wanted: a disk gives so much in the time of a block or two.
+const AROUND: u64 = 16 << 10;
 
 impl FixedState {
     pub fn new(db: Db) -> FixedState {
@@ -143,7 +146,62 @@ impl Pieces {
     }
 }
 
+/// A file that was read from, as of a version of the database, and which read it was.
+struct Unproved {
+    index: usize,
+    version: i64,
+    file: FileId,
+    open: Arc<File>,
+}
+
 impl Shared {
+    /// Reads, but does not yet say that the files were still what they were.
+    fn read_unproved(&self, read: &mut FixedRead<'_>, index: usize, files: &mut Vec<Unproved>) -> Fixed {
+        let (offset, end) = (read.offset, read.offset + read.out.len() as u64);
+        let may_wait = fixed::is_helper();
+        let mut pieces = self.remembered(read.target);
+        if !pieces.as_ref().is_some_and(|pieces| pieces.covers(offset, end)) {
+            if !may_wait {
+                return Fixed::Busy;
+            }
+            match self.look(read.target, pieces.take()) {
+                Some(found) if found.covers(offset, end) => pieces = Some(found),
+                Some(_) | None => return Fixed::Unknown,
+            }
+        }
+        let Some(pieces) = pieces else { return Fixed::Unknown };
+        if !may_wait {
+            let misses = self.fixed.misses.load(Ordering::Relaxed);
+            if misses >= MISSES && !misses.is_multiple_of(TRY_ONE_IN) {
+                self.fixed.misses.store(misses.wrapping_add(1).max(MISSES), Ordering::Relaxed);
+                return Fixed::Busy;
+            }
+        }
+        let mut outcome = Fixed::Read;
+        pieces.cover(offset, end, |piece, from, to| {
+            let part = &mut read.out[(from - offset) as usize..(to - offset) as usize];
+            let at = piece.file_offset + (from - piece.start);
+            outcome = match self.files.read_unproved(piece.file, at, part, may_wait) {
+                Ok(Some(open)) => {
+                    files.push(Unproved { index, version: pieces.version, file: piece.file, open });
+                    Fixed::Read
+                }
+                Ok(None) => Fixed::Busy,
+                Err(_) => Fixed::Unknown,
+            };
+            outcome == Fixed::Read
+        });
+        if !may_wait {
+            match outcome {
+                Fixed::Read => self.fixed.misses.store(0, Ordering::Relaxed),
+                Fixed::Busy | Fixed::Unknown => {
+                    self.fixed.misses.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        outcome
+    }
+
     fn remembered(&self, target: &Target) -> Option<Arc<Pieces>> {
         self.fixed.known.lock().objects.get(target).cloned()
     }
@@ -207,60 +265,56 @@ impl FixedReads for Arc<Shared> {
     }
 
     fn read(&self, target: &Target, offset: u64, out: &mut [u8]) -> Fixed {
-        let end = offset + out.len() as u64;
-        let may_wait = fixed::is_helper();
-        let mut pieces = self.remembered(target);
-        if !pieces.as_ref().is_some_and(|pieces| pieces.covers(offset, end)) {
-            if !may_wait {
-                return Fixed::Busy;
-            }
-            match self.look(target, pieces.take()) {
-                Some(found) if found.covers(offset, end) => pieces = Some(found),
-                Some(_) | None => return Fixed::Unknown,
-            }
-        }
-        let Some(pieces) = pieces else { return Fixed::Unknown };
-        if !may_wait {
-            let misses = self.fixed.misses.load(Ordering::Relaxed);
-            if misses >= MISSES && !misses.is_multiple_of(TRY_ONE_IN) {
-                self.fixed.misses.store(misses.wrapping_add(1).max(MISSES), Ordering::Relaxed);
-                return Fixed::Busy;
+        let mut read = [FixedRead { target, offset, out, outcome: Fixed::Unknown }];
+        self.read_many(&mut read);
+        read[0].outcome
+    }
+
+    fn read_many(&self, reads: &mut [FixedRead<'_>]) {
+        let mut unproved = Vec::with_capacity(reads.len());
+        for (index, read) in reads.iter_mut().enumerate() {
+            read.outcome = self.read_unproved(read, index, &mut unproved);
+            if read.outcome == Fixed::Unknown {
+                self.forget(read.target);
             }
         }
-        let mut outcome = Fixed::Read;
+        // A file gets another number before it gets other content. What rows name keeps its number: if nothing was
+        // committed since the rows were read, all is well. Else what still has its number had it when it was read.
+        let version = self.fixed.glance.lock().as_mut().and_then(Glance::version);
+        let mut proved = None;
+        for Unproved { index, version: named, file, open } in unproved {
+            let read = &mut reads[index];
+            if read.outcome != Fixed::Read || Some(named) == version || proved == Some(file) {
+                continue;
+            }
+            if self.files.is_named(file, &open) {
+                proved = Some(file);
+            } else {
+                read.outcome = Fixed::Unknown;
+                self.forget(read.target);
+            }
+        }
+    }
+
+    fn start(&self, target: &Target, offset: u64, length: u64, around: bool) -> bool {
+        let end = offset + length;
+        let Some(pieces) = self.remembered(target) else { return false };
         pieces.cover(offset, end, |piece, from, to| {
-            let part = &mut out[(from - offset) as usize..(to - offset) as usize];
-            outcome = match self.files.read_fixed(
-                piece.file,
-                piece.file_offset + (from - piece.start),
-                part,
-                may_wait,
-            ) {
-                Ok(true) => Fixed::Read,
-                Ok(false) => Fixed::Busy,
-                Err(_) => Fixed::Unknown,
-            };
-            outcome == Fixed::Read
-        });
-        if !may_wait {
-            match outcome {
-                Fixed::Read => self.fixed.misses.store(0, Ordering::Relaxed),
-                Fixed::Busy | Fixed::Unknown => {
-                    self.fixed.misses.fetch_add(1, Ordering::Relaxed);
-                }
+            let (mut at, mut length) = (piece.file_offset + (from - piece.start), to - from);
+            if around {
+                let end = (at + length).next_multiple_of(AROUND);
+                at -= at % AROUND;
+                length = end - at;
             }
-        }
-        if outcome == Fixed::Unknown {
-            self.forget(target);
-        }
-        outcome
+            self.files.start(piece.file, at, length)
+        }) == Some(true)
     }
 
     fn forget(&self, target: &Target) {
         self.fixed.known.lock().remove(target);
     }
 
-    fn help(&self, job: HelperJob) -> Result<(), HelperJob> {
-        self.helpers.submit(job)
+    fn help(&self, job: HelperJob, started: bool) -> Result<(), HelperJob> {
+        self.helpers.submit(job, started)
     }
 }

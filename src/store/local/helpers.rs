@@ -10,6 +10,8 @@ use crate::sync::{Condvar, Mutex};
 
 /// Reads that wait for the disk at once.
 const MAX_THREADS: usize = 16;
+/// Threads that are enough for jobs whose data is on its way.
+const FOR_STARTED: usize = 2;
 
 #[derive(Default)]
 struct State {
@@ -31,11 +33,18 @@ struct Inner {
 pub(super) struct Helpers(Arc<Inner>);
 
 impl Helpers {
-    /// Hands in a job; given back after `close`, or if there is no thread for it.
-    pub fn submit(&self, job: HelperJob) -> Result<(), HelperJob> {
+    /// Hands in a job; given back after `close`, or if there is no thread for it. `started`: it will not have to wait for
+    /// long, so threads that run take it in their turn where there are [`FOR_STARTED`] of them.
+    pub fn submit(&self, job: HelperJob, started: bool) -> Result<(), HelperJob> {
         let mut state = self.0.state.lock();
         if state.closed {
             return Err(job);
+        }
+        let resting = state.idle.saturating_sub(state.called);
+        if started && state.threads.len() - resting.min(state.threads.len()) >= FOR_STARTED {
+            // Each thread looks for jobs once more before it rests.
+            state.jobs.push_back(job);
+            return Ok(());
         }
         if state.idle > state.called {
             state.called += 1;

@@ -214,7 +214,8 @@ mod tests {
         let other = Files::new(world._folder.path().to_owned(), 8);
         let read = |may_wait| {
             let mut out = vec![0; 5000];
-            other.read_fixed(file, 4096, &mut out, may_wait).map(|read| (read, out))
+            let open = other.read_unproved(file, 4096, &mut out, may_wait)?;
+            std::io::Result::Ok((open.is_some_and(|open| other.is_named(file, &open)), out))
         };
         assert_eq!(read(true).unwrap(), (true, vec![1; 5000]));
         world.garbage(file, 0);

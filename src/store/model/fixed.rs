@@ -81,7 +81,7 @@ impl FixedReads for ModelFixed {
         self.remembered.lock().remove(target);
     }
 
-    fn help(&self, job: HelperJob) -> Result<(), HelperJob> {
+    fn help(&self, job: HelperJob, _started: bool) -> Result<(), HelperJob> {
         self.env.spawn(Box::pin(async move { run_as_helper(job) }));
         Ok(())
     }
