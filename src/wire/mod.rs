@@ -6,6 +6,8 @@ pub mod codec;
 #[cfg(test)]
 mod codec_tests;
 pub mod connection;
+#[cfg(test)]
+mod connection_tests;
 pub mod control;
 pub mod denc;
 pub mod error;
@@ -16,6 +18,8 @@ pub mod message;
 pub mod output;
 pub mod secure;
 mod session;
+#[cfg(test)]
+mod testing;
 pub mod types;
 
 pub use connection::ConnectionMode;
