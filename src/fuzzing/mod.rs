@@ -10,11 +10,13 @@ mod mon;
 mod proto;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use conf::{conf_file, conf_value};
 pub use disk::{disk_format, disk_page, disk_record, disk_root, disk_segment, disk_slot, disk_snapshot};
 pub use mon::{dns_answer, mon_host, mon_map, mon_message};
 pub use proto::{addresses, cls_lock, denc, image_header, image_notice, notify_reply};
+pub use wire::{wire_connection, wire_control, wire_frames};
 
 /// What was accepted once, and encoded, must be accepted again and be the same.
 fn same<T: PartialEq + std::fmt::Debug, E: std::fmt::Debug>(value: &T, again: Result<T, E>) {

@@ -72,6 +72,9 @@ targets! {
     cls_lock: locks();
     addresses: addrs();
     denc: encodings();
+    wire_frames: super::wire::valid::wire_frames();
+    wire_control: super::wire::valid::wire_control();
+    wire_connection: super::wire::valid::wire_connection();
     mon_map: mon_maps();
     mon_message: mon_messages();
     mon_host: mon_hosts();

@@ -286,9 +286,9 @@ fn broken_after(mode: ConnectionMode, up: usize, down: usize, again: usize) -> C
 
 #[test]
 fn a_lossless_session_survives_a_cut_at_any_byte() {
-    for mode in [ConnectionMode::Crc, ConnectionMode::Secure] {
-        // The handshake at nearly every byte, messages at some.
-        for cut in (0..900).step_by(7).chain((900..26_000).step_by(1511)) {
+    // A cipher without optimisation is slow: it gets fewer cuts.
+    for (mode, few) in [(ConnectionMode::Crc, 1), (ConnectionMode::Secure, 9)] {
+        for cut in (0..900).step_by(7 * few).chain((900..26_000).step_by(1511 * few)) {
             broken_after(mode, cut, usize::MAX >> 1, 31);
             broken_after(mode, usize::MAX >> 1, cut, 31);
         }

@@ -54,7 +54,7 @@ impl Tag {
         Tag::Ack,
     ];
 
-    fn of(number: u8) -> Option<Tag> {
+    pub fn of(number: u8) -> Option<Tag> {
         Tag::ALL.get(usize::from(number).wrapping_sub(1)).copied()
     }
 }

@@ -1,7 +1,7 @@
 //! Ceph's protocol as bytes: encodings, messages, msgr2 frames and connections. No I/O and no clock: bytes and time go
 //! in, events and bytes come out.
 
-mod banner;
+pub(crate) mod banner;
 pub mod codec;
 #[cfg(test)]
 mod codec_tests;
