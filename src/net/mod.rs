@@ -6,6 +6,8 @@
 mod connection;
 mod driver;
 mod messenger;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

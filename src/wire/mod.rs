@@ -19,7 +19,7 @@ pub mod output;
 pub mod secure;
 mod session;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod types;
 
 pub use connection::ConnectionMode;

@@ -24,6 +24,8 @@ pub fn client_seen_as() -> EntityAddr {
 }
 
 pub struct Server {
+    /// Its own address.
+    pub addr: EntityAddr,
     pub mode: ConnectionMode,
     pub key: Option<Bytes>,
     pub secret: Vec<u8>,
@@ -67,6 +69,7 @@ struct Link {
 impl Server {
     pub fn new(mode: ConnectionMode, key: Option<&[u8]>) -> Server {
         Server {
+            addr: target(),
             mode,
             key: key.map(Bytes::copy_from_slice),
             secret: (0..64).collect(),
@@ -169,7 +172,7 @@ impl Server {
     fn control(&mut self, control: Control) {
         match control {
             Control::Hello { kind, peer_addr } => {
-                assert_eq!((kind, peer_addr), (EntityType::CLIENT, target()));
+                assert_eq!((kind, peer_addr), (EntityType::CLIENT, self.addr));
                 self.link.greeted = true;
             }
             Control::AuthRequest { method, modes, .. } => {
@@ -190,7 +193,7 @@ impl Server {
                 assert_eq!(signature, sign(&self.key, &self.link.sent), "the client's signature");
             }
             Control::ClientIdent { target: to, ident } => {
-                assert_eq!(to, target());
+                assert_eq!(to, self.addr);
                 self.session = Some(Kept {
                     client_cookie: ident.cookie,
                     lossy: ident.flags & FLAG_LOSSY != 0,
@@ -198,7 +201,8 @@ impl Server {
                     ..Kept::default()
                 });
                 self.idents.push(ident);
-                self.send(&Control::ServerIdent(server_ident()));
+                let addrs = AddrVec(vec![self.addr]);
+                self.send(&Control::ServerIdent(Ident { addrs, ..server_ident() }));
             }
             Control::SessionReconnect(reconnect) => self.reconnect(reconnect),
             Control::Keepalive2(stamp) => self.send(&Control::Keepalive2Ack(stamp)),
