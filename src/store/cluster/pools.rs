@@ -62,7 +62,8 @@ impl Pools {
 
     pub async fn delete(&self, name: String) -> StoreResult<()> {
         let id = self.lookup(name.clone()).await?;
-        self.change(PoolOp::Delete, id.0, &name, 0, 0).await.map(drop)
+        // As librados sends it. A monitor does nothing, and says that it worked, if this is the name of a pool.
+        self.change(PoolOp::Delete, id.0, "delete", 0, 0).await.map(drop)
     }
 
     /// As librados: a pool that the map does not have may be newer than it.
@@ -83,11 +84,24 @@ impl Pools {
         name(pool).ok_or(StoreError::NoPool)
     }
 
+    /// Whether the pool has a snapshot of this name, as this client's map says: the monitors do not tell.
+    fn has_snap(&self, pool: PoolId, name: &str) -> StoreResult<bool> {
+        let map = self.osd.map();
+        let pool = map.pool(pool.0).ok_or(StoreError::NoPool)?;
+        Ok(pool.snaps.values().any(|snap| snap.name == name))
+    }
+
     pub async fn snap_create(&self, pool: PoolId, name: String) -> StoreResult<()> {
+        if self.has_snap(pool, &name)? {
+            return Err(StoreError::Op(Errno::EEXIST));
+        }
         self.change(PoolOp::CreateSnap, pool.0, &name, 0, 0).await.map(drop)
     }
 
     pub async fn snap_remove(&self, pool: PoolId, name: String) -> StoreResult<()> {
+        if !self.has_snap(pool, &name)? {
+            return Err(StoreError::Op(Errno::ENOENT));
+        }
         self.change(PoolOp::DeleteSnap, pool.0, &name, 0, 0).await.map(drop)
     }
 

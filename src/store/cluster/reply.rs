@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::osd::{OpAnswer, OpOutcome, OsdError};
 use crate::store::name::text_of;
-use crate::store::{Op, OpOut, OpResult, Reply, Request, SnapId, StoreError, StoreResult};
+use crate::store::{Op, OpOut, OpResult, Reply, Request, SnapId, StoreError, StoreResult, interp};
 use crate::wire::denc::{Decoder, Malformed};
 use crate::wire::types::{EntityAddr, EntityName, Utime};
 
@@ -86,12 +86,13 @@ impl Kind {
 pub(super) struct Shape {
     oid: Arc<str>,
     kinds: Vec<Kind>,
+    writes: bool,
 }
 
 impl Shape {
     pub(super) fn of(request: &Request) -> Shape {
         let kinds = request.ops.iter().map(|(op, _)| Kind::of(op)).collect();
-        Shape { oid: request.target.oid.clone(), kinds }
+        Shape { oid: request.target.oid.clone(), kinds, writes: interp::is_write(request) }
     }
 
     /// The answer to the request. EIO if an output makes no sense: nobody may take it for data.
@@ -99,8 +100,9 @@ impl Shape {
         let mut ops = Vec::with_capacity(answer.ops.len());
         for (kind, outcome) in self.kinds.iter().zip(answer.ops) {
             let rval = outcome.rval;
-            // Nothing comes of an op behind the one that failed.
-            let out = if answer.result < 0 && outcome.output.is_empty() {
+            // Nothing comes of an op behind the one that failed, nor of what reads in a list that writes (an OSD would not
+            // have it for a list that is sent twice).
+            let out = if (answer.result < 0 || self.writes) && outcome.output.is_empty() {
                 OpOut::None
             } else {
                 output(*kind, outcome).map_err(|Malformed| StoreError::Corrupt {
