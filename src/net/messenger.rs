@@ -22,7 +22,8 @@ pub struct Options {
     pub ready_timeout: Duration,
     /// `ms_tcp_nodelay`
     pub nodelay: bool,
-    /// `ms_crc_data`: whether data segments carry checksums in crc mode. All other segments always do.
+    /// `ms_crc_data`: whether checksums of received data segments are looked at in crc mode. Those of other segments always
+    /// are, and all that is sent has them.
     pub data_crc: bool,
     /// The longest message that is accepted.
     pub message_bytes: usize,

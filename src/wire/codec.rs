@@ -35,15 +35,14 @@ impl FrameWriter {
         Ok(())
     }
 
-    /// A frame with the segments of a message: header, front, middle and data, the last in pieces. Checksums of data
-    /// are left out (zero) without `data_crc`.
+    /// A frame with the segments of a message: header, front, middle and data, the last in pieces. Data always has
+    /// its checksum, whatever `ms_crc_data` says: there are peers that look at it.
     pub fn message(
         &mut self,
         header: &[u8],
         front: &Bytes,
         middle: &Bytes,
         data: &[Bytes],
-        data_crc: bool,
     ) -> Result<(), FrameError> {
         let data_bytes: usize = data.iter().map(Bytes::len).sum();
         let lengths = [header.len(), front.len(), middle.len(), data_bytes];
@@ -68,13 +67,8 @@ impl FrameWriter {
             }
             let mut sum = CRC_SEED;
             for piece in *pieces {
-                if n < 2 || data_crc {
-                    sum = frame::crc(sum, piece);
-                }
+                sum = frame::crc(sum, piece);
                 self.output.piece(piece);
-            }
-            if n == 2 && !data_crc {
-                sum = 0;
             }
             epilogue[1 + 4 * n..5 + 4 * n].copy_from_slice(&sum.to_le_bytes());
         }

@@ -63,7 +63,7 @@ fn write(writer: &mut FrameWriter, sent: &Sent) -> Frame {
         Sent::Message(header, front, middle, data) => {
             let (front, middle) = (Bytes::from(front.clone()), Bytes::from(middle.clone()));
             let pieces: Vec<Bytes> = data.iter().map(|piece| piece.clone().into()).collect();
-            writer.message(header, &front, &middle, &pieces, true).unwrap();
+            writer.message(header, &front, &middle, &pieces).unwrap();
             Frame {
                 tag: Tag::Message,
                 segments: [header.clone().into(), front, middle, data.concat().into()],
@@ -147,7 +147,7 @@ fn a_frame_that_was_given_up_is_skipped() {
 #[test]
 fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
     let (mut writer, mut reader) = pair(None);
-    writer.message(&[1; 41], &Bytes::from(vec![0; LIMIT]), &Bytes::new(), &[], true).unwrap();
+    writer.message(&[1; 41], &Bytes::from(vec![0; LIMIT]), &Bytes::new(), &[]).unwrap();
     let bytes = drain(&mut writer);
     assert_eq!(
         read(&mut reader, &bytes[..32], 32),
@@ -156,10 +156,13 @@ fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
 }
 
 #[test]
-fn data_is_sent_unchecked_if_so_agreed() {
+fn checksums_of_data_are_looked_at_only_if_wanted() {
     let (mut writer, _) = pair(None);
-    writer.message(&[1; 41], &Bytes::new(), &Bytes::new(), &[Bytes::from(vec![5; 4096])], false).unwrap();
-    let bytes = drain(&mut writer);
+    writer.message(&[1; 41], &Bytes::new(), &Bytes::new(), &[Bytes::from(vec![5; 4096])]).unwrap();
+    let mut bytes = drain(&mut writer);
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
     assert_eq!(read(&mut FrameReader::new(LIMIT, false), &bytes, 999).unwrap().len(), 1);
-    assert!(read(&mut FrameReader::new(LIMIT, true), &bytes, 999).is_err());
+    let error = FrameError::SegmentChecksum { segment: 3, bytes: 4096 };
+    assert_eq!(read(&mut FrameReader::new(LIMIT, true), &bytes, 999), Err(error));
 }

@@ -71,7 +71,7 @@ pub struct Settings {
     pub global_seq: u64,
     /// A lossy session ends with its connection. Otherwise: a cookie that names it, not 0.
     pub cookie: Option<u64>,
-    /// `ms_crc_data`: whether data segments carry checksums in crc mode, and are checked.
+    /// `ms_crc_data`: whether checksums of received data segments are looked at in crc mode.
     pub data_crc: bool,
     /// Of all segments of a message together.
     pub message_bytes: usize,
@@ -499,7 +499,7 @@ impl Connection {
     fn message(&mut self, seq: u64, message: &Message) -> Result<(), WireError> {
         let header = Header::new(message, seq, self.session.in_seq).encode();
         let Message { front, middle, data, .. } = message;
-        self.writer.message(&header, front, middle, data, self.settings.data_crc)?;
+        self.writer.message(&header, front, middle, data)?;
         // The header says it already.
         self.ack_due = false;
         Ok(())
