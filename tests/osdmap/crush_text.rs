@@ -57,10 +57,9 @@ pub fn generate(chance: &mut Chance) -> CrushText {
         };
         level.push(Item { name: format!("osd.{id}"), weight });
     }
-    let mut next_id = 1;
-    let mut buckets = Vec::new();
-    let depths: [&[&str]; 4] = [&["host"], &["host", "rack"], &["host", "rack", "room"], &[]];
-    let kinds = *chance.pick(&depths);
+    let mut buckets = Buckets { only, classes: used, text, next_id: 1 };
+    let (deepest, levels) = (["host", "rack", "room"], chance.between(0, 3));
+    let kinds = &deepest[..levels];
     for kind in kinds {
         let mut above = Vec::new();
         let mut rest = level.into_iter().peekable();
@@ -68,14 +67,14 @@ pub fn generate(chance: &mut Chance) -> CrushText {
             let size = chance.between(1, if *kind == "host" { 6 } else { 4 });
             let items: Vec<Item> = rest.by_ref().take(size).collect();
             let name = format!("{kind}{}", above.len());
-            above.push(bucket(chance, &mut text, only, &used, (kind, &name), items, &mut next_id));
-            buckets.push((next_id - 1, *kind));
+            above.push(buckets.add(chance, kind, &name, items));
         }
         level = above;
     }
     let count = level.len();
-    bucket(chance, &mut text, only, &used, ("root", "default"), level, &mut next_id);
-    let root = next_id - 1;
+    let root = buckets.next_id;
+    buckets.add(chance, "root", "default", level);
+    let Buckets { classes: used, mut text, .. } = buckets;
     let max_size = chance.between(4, 8);
     let rules = rules(chance, &mut text, kinds, &used, max_size);
     // Sets of weights for the root, for all places or for each.
@@ -102,13 +101,8 @@ pub fn generate(chance: &mut Chance) -> CrushText {
 /// A profile, or numbers that are none.
 fn tunables(chance: &mut Chance, text: &mut String) {
     // local tries, local fallback tries, total tries, descend once, vary r, stable
-    const PROFILES: [[usize; 6]; 5] = [
-        [2, 5, 19, 0, 0, 0],
-        [0, 0, 50, 1, 0, 0],
-        [0, 0, 50, 1, 1, 0],
-        [0, 0, 50, 1, 1, 1],
-        [0, 0, 50, 1, 1, 1],
-    ];
+    const PROFILES: [[usize; 6]; 4] =
+        [[2, 5, 19, 0, 0, 0], [0, 0, 50, 1, 0, 0], [0, 0, 50, 1, 1, 0], [0, 0, 50, 1, 1, 1]];
     let mut values = *chance.pick(&PROFILES);
     if chance.one_in(4) {
         let high = [3, 6, 60, 1, 4, 1];
@@ -128,39 +122,42 @@ fn tunables(chance: &mut Chance, text: &mut String) {
     writeln!(text, "tunable straw_calc_version {}", chance.below(2)).unwrap();
 }
 
-fn bucket(
-    chance: &mut Chance,
-    text: &mut String,
-    only: Option<&str>,
-    classes: &[&str],
-    (kind, name): (&str, &str),
-    mut items: Vec<Item>,
-    next_id: &mut usize,
-) -> Item {
-    let alg = only.unwrap_or_else(|| *chance.pick(&ALGORITHMS[..]));
-    // The tool cannot make the shadow of a uniform bucket that has no device of the class; and a draw from a tree that
-    // weighs nothing is undefined in Ceph (it reads past the tree's end), so that neither trees have shadows here.
-    let alg = if matches!(alg, "uniform" | "tree") && !classes.is_empty() { "straw2" } else { alg };
-    if alg == "uniform" {
-        // The tool refuses uniform buckets of weight 0.
-        let weight = items[0].weight.max(0.5);
-        items.iter_mut().for_each(|item| item.weight = weight);
+struct Buckets {
+    /// The algorithm of all buckets, if they have one.
+    only: Option<&'static str>,
+    classes: Vec<&'static str>,
+    text: String,
+    next_id: usize,
+}
+
+impl Buckets {
+    fn add(&mut self, chance: &mut Chance, kind: &str, name: &str, mut items: Vec<Item>) -> Item {
+        let alg = self.only.unwrap_or_else(|| ALGORITHMS[chance.below(ALGORITHMS.len())]);
+        // The tool cannot make the shadow of a uniform bucket that has no device of the class; and a draw from a tree
+        // that weighs nothing is undefined in Ceph (it reads past the tree's end), so that neither has shadows here.
+        let alg = if matches!(alg, "uniform" | "tree") && !self.classes.is_empty() { "straw2" } else { alg };
+        if alg == "uniform" {
+            // The tool refuses uniform buckets of weight 0.
+            let weight = items[0].weight.max(0.5);
+            items.iter_mut().for_each(|item| item.weight = weight);
+        }
+        if alg == "tree" {
+            items.iter_mut().for_each(|item| item.weight = item.weight.max(0.5));
+        }
+        let (text, id) = (&mut self.text, self.next_id);
+        writeln!(text, "{kind} {name} {{\n  id -{id}").unwrap();
+        // Its shadows, one for each class.
+        for (n, class) in CLASSES.iter().enumerate().filter(|(_, class)| self.classes.contains(class)) {
+            writeln!(text, "  id -{} class {class}", id + 100 * (n + 1)).unwrap();
+        }
+        writeln!(text, "  alg {alg}\n  hash 0").unwrap();
+        for item in &items {
+            writeln!(text, "  item {} weight {:.5}", item.name, item.weight).unwrap();
+        }
+        text.push_str("}\n");
+        self.next_id += 1;
+        Item { name: name.to_owned(), weight: items.iter().map(|item| item.weight).sum() }
     }
-    if alg == "tree" {
-        items.iter_mut().for_each(|item| item.weight = item.weight.max(0.5));
-    }
-    writeln!(text, "{kind} {name} {{\n  id -{next_id}").unwrap();
-    // Its shadows, one for each class.
-    for (n, class) in CLASSES.iter().enumerate().filter(|(_, class)| classes.contains(class)) {
-        writeln!(text, "  id -{} class {class}", *next_id + 100 * (n + 1)).unwrap();
-    }
-    writeln!(text, "  alg {alg}\n  hash 0").unwrap();
-    *next_id += 1;
-    for item in &items {
-        writeln!(text, "  item {} weight {:.5}", item.name, item.weight).unwrap();
-    }
-    text.push_str("}\n");
-    Item { name: name.to_owned(), weight: items.iter().map(|item| item.weight).sum() }
 }
 
 fn rules(
