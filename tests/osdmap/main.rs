@@ -9,5 +9,6 @@ mod chance;
 mod crush_text;
 mod crushtool;
 mod encode;
+mod monitor;
 mod osdmaptool;
 mod tools;

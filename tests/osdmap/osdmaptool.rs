@@ -40,16 +40,8 @@ fn one(seed: u64, folder: &std::path::Path) -> (usize, usize) {
     let mut compared = 0;
     for line in run("osdmaptool", &[&file, "--test-map-pgs-dump-all"]).lines() {
         let Some(theirs) = Mapping::parse(line) else { continue };
-        let got = ours.pg_to_up_acting(theirs.pgid);
-        let got = (got.up.clone(), got.up_primary, got.acting.clone(), got.acting_primary);
-        let want = (theirs.up, theirs.up_primary, theirs.acting, theirs.acting_primary);
-        assert_eq!(
-            got,
-            want,
-            "LOGRBD_SEED={seed}: {line}\n{:?}\n{}",
-            ours.pool(theirs.pgid.pool),
-            crush.text
-        );
+        let pool = ours.pool(theirs.pgid.pool);
+        theirs.compare(&ours, &format!("LOGRBD_SEED={seed}: {line}\n{pool:?}\n{}", crush.text));
         compared += 1;
     }
     assert_eq!(
@@ -77,8 +69,8 @@ fn names(chance: &mut Chance, seed: u64, file: &str, ours: &OsdMap) -> usize {
     3
 }
 
-struct Mapping {
-    pgid: Pgid,
+pub struct Mapping {
+    pub pgid: Pgid,
     up: Vec<i32>,
     up_primary: i32,
     acting: Vec<i32>,
@@ -87,7 +79,7 @@ struct Mapping {
 
 impl Mapping {
     /// `1.2f raw ([3,4], p3) up ([3,4], p3) acting ([3,4], p3)`; a hole is a number.
-    fn parse(line: &str) -> Option<Mapping> {
+    pub fn parse(line: &str) -> Option<Mapping> {
         let (pool, rest) = line.split_once('.')?;
         let (seed, rest) = rest.split_once(" raw ")?;
         let set = |name: &str| {
@@ -98,6 +90,14 @@ impl Mapping {
         let ((up, up_primary), (acting, acting_primary)) = (set("up")?, set("acting")?);
         let pgid = Pgid { pool: pool.parse().ok()?, seed: u32::from_str_radix(seed, 16).ok()? };
         Some(Mapping { pgid, up, up_primary, acting, acting_primary })
+    }
+
+    /// Fails if the map has the group elsewhere.
+    pub fn compare(&self, map: &OsdMap, what: &str) {
+        let got = map.pg_to_up_acting(self.pgid);
+        let got = (&got.up, got.up_primary, &got.acting, got.acting_primary);
+        let want = (&self.up, self.up_primary, &self.acting, self.acting_primary);
+        assert_eq!(got, want, "{what}");
     }
 }
 

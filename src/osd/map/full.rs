@@ -8,7 +8,7 @@ use super::codec::{Wrapper, f32_of, i32_of, i64_of, intervals, list, map, text, 
 use super::osds::Osds;
 use super::overlay::{self, Overlay};
 use super::tables::Tables;
-use super::{MapError, OsdMap, Pool, flag, release};
+use super::{MapError, OsdMap, Pool};
 use crate::osd::crush::CrushMap;
 use crate::wire::denc::{Decoder, Malformed};
 use crate::wire::types::{AddrVec, EntityAddr, Utime};
@@ -140,13 +140,7 @@ fn osd_section(d: &mut Decoder, version: u8, map: &mut OsdMap) -> Result<(), Map
     if version >= 5 {
         map.require_min_compat_client = d.u8()?;
         map.require_osd_release = d.u8()?;
-        if map.require_osd_release >= release::NAUTILUS {
-            map.flags |= flag::PGLOG_HARDLIMIT;
-        }
-        if map.require_osd_release >= release::LUMINOUS {
-            map.flags &= !flag::LEGACY_REQUIRE;
-            map.flags |= flag::RECOVERY_DELETES;
-        }
+        map.imply_flags();
     }
     if version >= 6 {
         // Snapshots that are being removed.

@@ -8,7 +8,7 @@ use super::full::{addresses, fsid, names, pools, profiles, snaps};
 use super::osds::{Osds, keyed};
 use super::overlay::{self, Overlay};
 use super::tables::Tables;
-use super::{MapError, OsdMap, Pool, flag, full, release};
+use super::{MapError, OsdMap, Pool, full, release};
 use crate::osd::crush::CrushMap;
 use crate::wire::denc::{Decoder, Malformed};
 use crate::wire::types::{AddrVec, EntityAddr, Pgid, Utime};
@@ -263,14 +263,8 @@ impl OsdMap {
         }
         if inc.require_osd_release >= 0 {
             self.require_osd_release = inc.require_osd_release as u8;
-            if self.require_osd_release >= release::LUMINOUS {
-                self.flags &= !flag::LEGACY_REQUIRE;
-                self.flags |= flag::RECOVERY_DELETES;
-            }
-            if self.require_osd_release >= release::NAUTILUS {
-                self.flags |= flag::PGLOG_HARDLIMIT;
-            }
         }
+        self.imply_flags();
         if !inc.crush.is_empty() {
             self.crush = Arc::new(CrushMap::decode(inc.crush).map_err(MapError::Crush)?);
             if self.require_osd_release >= release::LUMINOUS {

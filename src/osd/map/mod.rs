@@ -187,6 +187,17 @@ impl OsdMap {
         Ok(())
     }
 
+    /// What a release implies is not always among the flags that monitors write.
+    fn imply_flags(&mut self) {
+        if self.require_osd_release >= release::LUMINOUS {
+            self.flags &= !flag::LEGACY_REQUIRE;
+            self.flags |= flag::RECOVERY_DELETES;
+        }
+        if self.require_osd_release >= release::NAUTILUS {
+            self.flags |= flag::PGLOG_HARDLIMIT;
+        }
+    }
+
     /// Names of the fields in which two maps differ.
     pub fn differences(&self, other: &OsdMap) -> Vec<&'static str> {
         let mut names = Vec::new();
