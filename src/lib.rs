@@ -4,6 +4,10 @@
 //! `disk` (the log-structured disk), `client` (handles and completions), `store` (RADOS object semantics), `osd` and `mon`
 //! (the client of a Ceph cluster), `auth`, `net` and `wire` (its protocol). See docs/design.md.
 
+// Files that integration tests share with those in here name the crate as they do.
+#[cfg(test)]
+extern crate self as logrbd;
+
 mod aligned;
 pub mod auth;
 pub mod capi;

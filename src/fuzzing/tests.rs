@@ -26,12 +26,15 @@ use crate::disk::{
 use crate::errno::Errno;
 use crate::image::notice::{Answer, Maintenance, Notice};
 use crate::image::{Properties, Timestamp};
+use crate::osd::crush::sample::hosts;
+use crate::osd::map::sample;
 use crate::store::lock::{
     AssertOp, BreakOp, EntityAddr, EntityName, LockInfo, LockOp, LockType, LockerId, LockerInfo, UnlockOp,
     encode_get_info, encode_names,
 };
 use crate::store::{NotifyAck, NotifyReply, PoolId};
 use crate::wire::denc::Encoder;
+use crate::wire::types::Pgid;
 
 /// Damaged inputs for each target.
 const RUNS: u64 = 3000;
@@ -79,6 +82,9 @@ targets! {
     mon_message: mon_messages();
     mon_host: mon_hosts();
     dns_answer: dns_answers();
+    crush_map: crush_maps();
+    osd_map: osd_maps();
+    osd_map_increment: osd_increments();
     conf_file: files();
     conf_value: values();
 }
@@ -130,6 +136,45 @@ fn damage(chance: &mut Chance, valid: &[Vec<u8>]) -> Vec<u8> {
         }
     }
     bytes
+}
+
+fn crush_maps() -> Vec<Vec<u8>> {
+    let mut all: Vec<_> = (1..=5).map(|alg| hosts(4, 3, alg, 6 - alg)).collect();
+    all[4].choose_args = Some((0, 0, vec![0x1_0000, 0, 0x2_0000, 0x1_0000]));
+    all.iter().map(|sample| sample.encode()).collect()
+}
+
+fn osd_maps() -> Vec<Vec<u8>> {
+    let group = |seed| Pgid { pool: 1 + i64::from(seed % 2), seed };
+    let plain = sample::map(hosts(4, 3, 5, 5).encode());
+    let mut full = sample::map(hosts(4, 3, 1, 3).encode());
+    full.affinities = vec![0x1_0000; 12];
+    full.affinities[3] = 0x4000;
+    full.temp.insert(group(0), vec![1, 2, 3]);
+    full.primary_temp.insert(group(1), 4);
+    full.upmap.insert(group(5), vec![1, 2, 3]);
+    full.upmap_items.insert(group(5), vec![(1, 7), (3, 9)]);
+    full.upmap_primaries.insert(group(5), 2);
+    full.pools.get_mut(&2).unwrap().nonprimary_shards = Some(6);
+    full.pools.get_mut(&2).unwrap().flags |= crate::osd::map::pool_flag::EC_OPTIMIZATIONS;
+    vec![plain.encode(), full.encode()]
+}
+
+fn osd_increments() -> Vec<Vec<u8>> {
+    let mut increment = sample::Increment::to(2);
+    increment.states = vec![(1, 0), (2, 1)];
+    increment.temp =
+        vec![(Pgid { pool: 1, seed: 5 }, vec![1, 2, 3]), (Pgid { pool: 1, seed: 0 }, Vec::new())];
+    increment.max_osd = 14;
+    increment.crush = hosts(2, 5, 5, 2).encode();
+    increment.pools = sample::map(Vec::new()).pools;
+    let pair = |(full, increment): (Vec<u8>, Vec<u8>)| {
+        let mut bytes = (full.len() as u32).to_le_bytes().to_vec();
+        bytes.extend(full);
+        bytes.extend(increment);
+        bytes
+    };
+    osd_maps().into_iter().map(|full| pair((full, increment.encode()))).collect()
 }
 
 fn segments() -> Vec<Vec<u8>> {

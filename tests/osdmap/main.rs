@@ -5,10 +5,13 @@
 // These are all tests; clippy knows only functions that are marked as such.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../src/osd/map/sample.rs"]
+#[allow(dead_code, reason = "tests of the room need more of it")]
+mod sample;
+
 mod chance;
 mod crush_text;
 mod crushtool;
-mod encode;
 mod monitor;
 mod osdmaptool;
 mod tools;

@@ -7,7 +7,7 @@ use logrbd::wire::types::Pgid;
 
 use super::chance::{Chance, seeds};
 use super::crush_text;
-use super::encode::{Map, Pool};
+use super::sample::{Map, Pool};
 use super::tools::{osds, path, run};
 
 /// Random maps with pools of all kinds and every exception: each placement group must be where the tool has it.
@@ -133,6 +133,7 @@ fn generate(chance: &mut Chance, crush: &crush_text::CrushText, binary: Vec<u8>)
                 pgp_num: if chance.one_in(4) { chance.between(1, pg_num as usize) as u32 } else { pg_num },
                 flags: if chance.one_in(4) { 0 } else { pool_flag::HASHPSPOOL },
                 object_hash: if chance.one_in(4) { 1 } else { 2 },
+                nonprimary_shards: None,
             },
         );
     }

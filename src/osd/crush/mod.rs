@@ -9,6 +9,8 @@ mod ln;
 mod mapper;
 mod msr;
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -12,6 +12,8 @@ mod overlay;
 mod placement;
 mod pool;
 mod pool_codec;
+#[cfg(test)]
+pub(crate) mod sample;
 mod tables;
 #[cfg(test)]
 mod tests;
