@@ -6,7 +6,8 @@ import struct
 import subprocess
 
 TICK = os.sysconf("SC_CLK_TCK")
-COUNTERS = {"writes": "op_w", "reads": "op_r", "bytes_in": "op_w_in_bytes", "bytes_out": "op_r_out_bytes"}
+# All of an OSD's client operations: what reads and writes at once (a class call, a checked append) is in none of op_r and op_w.
+COUNTERS = {"ops": "op", "bytes_in": "op_in_bytes", "bytes_out": "op_out_bytes"}
 
 
 def perf(asok):
