@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 exec </dev/null
 failed=() lines=()
 
-whole=4800 # seconds for everything
+whole=9000 # seconds for everything
 pid=
 stop() { # timeout passes it on to all that the step started
     [ -z "$pid" ] || kill "$pid"
@@ -26,7 +26,7 @@ step() { # NAME SECONDS COMMAND...
     pid=
     [ $status -eq 0 ] || failed+=("$name")
     [ $status -ne 124 ] || echo "== $name: not done after $limit s"
-    lines+=("$(printf '%-10s %4d s  %s' "$name" $((SECONDS - begin)) "$([ $status -eq 0 ] && echo ok || echo "FAILED ($status)")")")
+    lines+=("$(printf '%-14s %4d s  %s' "$name" $((SECONDS - begin)) "$([ $status -eq 0 ] && echo ok || echo "FAILED ($status)")")")
     return $status
 }
 
@@ -42,8 +42,11 @@ if step libs 1200 make -s libs; then
     step capi 1200 capi-tests/run
     step python 420 capi-tests/python/run
     step crash 1500 capi-tests/crash/run
+    step crash-cluster 900 capi-tests/crash/run --cluster
     step faults 900 capi-tests/faults/run
     step qemu 1500 qemu/run
+    step qemu-cluster 1500 qemu/run --store cluster
+    step faults-cluster 1800 capi-tests/faults-cluster/run handshake osd-killed mon-leader cut-from-all bite
 fi
 
 echo
