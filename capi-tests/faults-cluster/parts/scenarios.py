@@ -124,9 +124,9 @@ def cut_from_all(c):
     return now()
 
 
-@fault(70, osd=30.0, mon=20.0, options=["--conf", "[osd] osd_client_watch_timeout = 10"])
+@fault(70, osd=30.0, mon=20.0)
 def cut_longer_than_lock(c):
-    """Cut off for longer than the watch that guards the exclusive lock lives."""
+    """Cut off for longer than the watch that guards the exclusive lock lives (10 s here)."""
     c.ctl("cut", "all")
     pause(35)
     c.ctl("heal", "all")
