@@ -1,9 +1,12 @@
 /* SIGKILLs a process that writes to an image, opens the image again and checks what is there.
  *
- * Usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS] [-x LOGRBD]
+ * Usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS] [-x LOGRBD] [-F]
  *
  * -T: as many rounds as fit into that time, instead of ROUNDS. -x: the tool `logrbd`, whose `check` must find the image
  * clean as the kill has left it, and after it was opened again.
+ *
+ * -F: the checker takes the exclusive lock first, which fences the dead writer: on a network that is cut, what the writer's kernel
+ * had still to send may arrive long after the writer is dead, and after a reader has looked.
  *
  * Each block that is written is stamped with the number of its write. The writer notes in shared memory, which
  * outlives it, when each request was submitted and completed. After the kill the survivors must be explained by a
@@ -62,6 +65,7 @@ static uint64_t seed, rounds = 10, max_ms = 1500, depth = 32, mib = 64, seconds;
 static struct shared *sh;
 static struct stamp *base; /* what each block held when the round began; magic 0: zeroes */
 static uint64_t total_blocks;
+static int fence;
 
 static uint64_t rng_state;
 static uint64_t rng(void)
@@ -222,6 +226,8 @@ static int check(uint64_t round)
             head[b] = len;
         }
     connect_to(&c, 1);
+    int got = fence ? rbd_lock_acquire(c.img, RBD_LOCK_MODE_EXCLUSIVE) : 0;
+    if (got < 0) die("rbd_lock_acquire", got);
     unsigned char *buf = malloc(chunk * BLOCK);
     for (uint64_t b0 = 0; b0 < total_blocks; b0 += chunk) {
         uint64_t n = total_blocks - b0 < chunk ? total_blocks - b0 : chunk;
@@ -354,7 +360,7 @@ int main(int argc, char **argv)
     int o;
     seed = (uint64_t)time(NULL) * 1000 + getpid() % 1000;
     if (getenv("LOGRBD_SEED")) seed = strtoull(getenv("LOGRBD_SEED"), NULL, 0);
-    while ((o = getopt(argc, argv, "c:p:i:s:r:t:q:M:T:x:")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "c:p:i:s:r:t:q:M:T:x:F")) != -1) switch (o) {
         case 'c': conf = optarg; break;
         case 'p': pool = optarg; break;
         case 'i': image = optarg; break;
@@ -364,11 +370,12 @@ int main(int argc, char **argv)
         case 'q': depth = strtoull(optarg, NULL, 0); break;
         case 'M': mib = strtoull(optarg, NULL, 0); break;
         case 'T': seconds = strtoull(optarg, NULL, 0); break;
+        case 'F': fence = 1; break;
         case 'x': tool = optarg; break;
         default: return 2;
         }
     if (!conf) {
-        fprintf(stderr, "usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS] [-x LOGRBD]\n");
+        fprintf(stderr, "usage: crash -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-r ROUNDS] [-t MAX_MS] [-q DEPTH] [-M MIB] [-T SECONDS] [-x LOGRBD] [-F]\n");
         return 2;
     }
     total_blocks = mib << 8;

@@ -21,7 +21,7 @@ class Load:
                            "--bs=4k", "--iodepth=8", "--size=%dm" % fio_mib, "--rate_iops=300", "--fsync=32", "--verify=crc32c", "--verify_fatal=1",
                            "--verify_backlog=256", "--time_based", "--runtime=%d" % seconds, "--output=" + os.path.join(folder, name + ".fio.txt")])
         if crash:
-            self.start("prefix", [os.path.join(folder, "crash"), "-c", self.plain_conf, "-i", name + "-crash", "-q", "8", "-M", "16", "-t", "4000", "-T", str(seconds)])
+            self.start("prefix", [os.path.join(folder, "crash"), "-c", self.plain_conf, "-i", name + "-crash", "-F", "-q", "8", "-M", "16", "-t", "4000", "-T", str(seconds)])
 
     def run(self, argv, timeout=120):
         done = subprocess.run(self.cluster.within("client", argv), env=self.env, stdin=-3, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
