@@ -53,7 +53,7 @@ def pg_split(c):
     c.clean()
 
 
-@fault(40)
+@fault(40, options=["--size", "2"])
 def crush_rule(c):
     """The pool moves to a rule that takes other OSDs."""
     for osd in (0, 1, 2):
