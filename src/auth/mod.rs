@@ -1,11 +1,11 @@
 //! Proving who one is: keyrings, cephx, and `auth_*_required = none`.
 
 mod authenticators;
-mod cephx;
+pub(crate) mod cephx;
 mod client;
 mod crypto;
 mod key;
-mod keyring;
+pub(crate) mod keyring;
 mod options;
 mod world;
 

@@ -4,6 +4,7 @@
 //! checksum keeps chance out of what lies behind it, so targets decode their input twice: as it is, and with its
 //! checksums (and lengths that only repeat the input's own) put right. A target says whether anything was accepted.
 
+mod auth;
 mod conf;
 mod disk;
 mod mon;
@@ -13,6 +14,7 @@ mod proto;
 mod tests;
 mod wire;
 
+pub use auth::{cephx, keyring};
 pub use conf::{conf_file, conf_value};
 pub use disk::{disk_format, disk_page, disk_record, disk_root, disk_segment, disk_slot, disk_snapshot};
 pub use mon::{dns_answer, mon_host, mon_map, mon_message};

@@ -85,6 +85,8 @@ targets! {
     crush_map: crush_maps();
     osd_map: osd_maps();
     osd_map_increment: osd_increments();
+    cephx: authentications();
+    keyring: keyrings();
     conf_file: files();
     conf_value: values();
 }
@@ -492,4 +494,52 @@ fn mon_hosts() -> Vec<Vec<u8>> {
 
 fn dns_answers() -> Vec<Vec<u8>> {
     vec![crate::mon::dns_answer()]
+}
+
+/// Parts for each reply of `cephx`, the key in them that of its target.
+fn authentications() -> Vec<Vec<u8>> {
+    let key = crate::auth::cephx::testing::ticket().session_key;
+    let part = |out: &mut Encoder, bytes: &[u8]| {
+        out.u16(bytes.len() as u16).raw(bytes);
+    };
+    let mut grant = Encoder::new();
+    grant.u8(1);
+    key.encode(&mut grant);
+    grant.u32(3600).u32(0);
+    let grant = grant.finish();
+    let mut bare = Encoder::new();
+    bare.u8(1).u64(7).blob(&[1, 2, 3]);
+    let bare = bare.finish();
+    let mut secret = Encoder::new();
+    secret.blob(&[9; 64]);
+    let (secret, mut extra) = (secret.finish(), Encoder::new());
+    extra.u8(1).u32(1).u32(4).u8(1).blob(&key.seal(|e| {
+        e.raw(&grant);
+    }));
+    extra.u8(0).blob(&bare);
+    let mut whole = Encoder::new();
+    whole.u8(1);
+    for bytes in [&grant, &bare, &secret, &extra.finish()] {
+        part(&mut whole, bytes);
+    }
+    let mut services = Encoder::new();
+    services.u8(2);
+    part(&mut services, &grant);
+    part(&mut services, &bare);
+    let (mut challenge, mut reply, mut plain) = (Encoder::new(), Encoder::new(), Encoder::new());
+    challenge.u8(3).u8(1).u64(4711);
+    reply.u8(4).u8(2).u64(8).blob(&[9; 64]);
+    plain.u8(5);
+    key.encode(&mut plain);
+    let all = [whole, services, challenge, reply, plain];
+    all.into_iter().map(|e| e.finish().to_vec()).collect()
+}
+
+fn keyrings() -> Vec<Vec<u8>> {
+    let key = "AQAYkglrAAAAABAAFEV83lc6phK9NsDOVgqAvQ==";
+    vec![
+        format!("[client.admin]\n\tkey = {key}\n\tcaps mon = \"allow *\"\n").into_bytes(),
+        format!("# two\n[client.other]\n auid = 1\n key = {key}\n[client.admin]\n key = {key}\n")
+            .into_bytes(),
+    ]
 }

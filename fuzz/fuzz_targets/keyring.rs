@@ -1,0 +1,6 @@
+//! See `logrbd::fuzzing::keyring`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    logrbd::fuzzing::keyring(data);
+});
