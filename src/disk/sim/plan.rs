@@ -56,7 +56,7 @@ impl Plan {
             read_cache_bytes: if super::regression::SEEDS.iter().any(|(old, _)| *old == seed) {
                 0
             } else {
-                [0, 64 << 10, 4 << 20][(seed % 3) as usize]
+                [64 << 10, 4 << 20, 0][(seed % 3) as usize]
             },
             map_memory_bytes: if c.one_in(3) { 96 << 10 } else { 64 << 20 },
         };

@@ -28,7 +28,7 @@ const ALL: &[(Sabotage, u64)] = &[
     (Sabotage::GcMovesOverwritten, 2),
     (Sabotage::GcIgnoresSnapshot, 2),
     (Sabotage::SnapshotWithoutBuffer, 2),
-    (Sabotage::SnapshotRemovedEarly, 455),
+    (Sabotage::SnapshotRemovedEarly, 931),
     (Sabotage::RollbackKeepsNewer, 60),
     (Sabotage::ResizeKeepsCutOff, 2),
 ];
