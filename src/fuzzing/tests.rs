@@ -87,8 +87,26 @@ targets! {
     osd_map_increment: osd_increments();
     cephx: authentications();
     keyring: keyrings();
+    osd_message: osd_messages();
     conf_file: files();
     conf_value: values();
+}
+
+fn osd_messages() -> Vec<Vec<u8>> {
+    crate::osd::message::received()
+        .into_iter()
+        .flat_map(|(name, message)| {
+            let input = |front: &[u8], data: &[u8]| {
+                let mut input = vec![message.version as u8];
+                input.extend((front.len() as u16).to_le_bytes());
+                input.extend([front, data].concat());
+                input
+            };
+            let data = message.data.concat();
+            let inner = matches!(name, "notify_complete" | "list").then(|| input(&data, &[]));
+            [Some(input(&message.front, &data)), inner].into_iter().flatten().collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn run(target: fn(&[u8]) -> bool, valid: &[Vec<u8>]) {

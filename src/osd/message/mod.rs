@@ -18,5 +18,8 @@ pub use op::{CLIENT_FEATURES, OpMessage};
 pub use reply::{OpReply, Redirect};
 pub use watch::{NotifyReplies, WatchNotify};
 
+#[cfg(test)]
+pub(crate) use tests::received;
+
 /// osd_client_op_priority's default: what requests are sent with.
 pub const PRIORITY_OP: u16 = 63;

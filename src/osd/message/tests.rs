@@ -7,8 +7,9 @@ use bytes::{BufMut, Bytes};
 
 use super::*;
 use crate::osd::OsdOp;
-use crate::osd::codes::{NO_SNAP, flag, op, watch};
+use crate::osd::codes::{NO_SNAP, flag, op, watch, watch_event};
 use crate::wire::types::{Pgid, Spg, Utime};
+use crate::wire::{Message, MessageType};
 
 fn hex(text: &str) -> Vec<u8> {
     let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
@@ -159,4 +160,51 @@ fn fronts_have_the_size_that_was_reserved() {
     let message = OpMessage { key: b"k", namespace: b"ns", snaps: &[3, 2], ..request("object", 1, &ops) };
     let front = message.encode().front;
     assert!(front.try_into_mut().is_ok_and(|bytes| bytes.capacity() == bytes.len()));
+}
+
+/// Messages that OSDs of 16.2.15 sent.
+pub(crate) fn received() -> Vec<(&'static str, Message)> {
+    let lines = include_str!("fixtures/received.txt").lines().filter(|line| !line.starts_with('#'));
+    let message = |line: &'static str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let version = words[1].parse().unwrap();
+        let mut message = Message::new(MessageType::OSD_OPREPLY, version, 1, hex(words[2]).into());
+        if words[3] != "-" {
+            message.data.push(hex(words[3]).into());
+        }
+        (words[0], message)
+    };
+    lines.map(message).collect()
+}
+
+fn got(name: &str) -> Message {
+    received().into_iter().find(|(other, _)| *other == name).unwrap().1
+}
+
+#[test]
+fn answers() {
+    let read = OpReply::decode(&got("read")).unwrap();
+    assert_eq!((read.attempt, read.answer.result, read.redirect), (0, 0, None));
+    assert_eq!(read.answer.ops[0].output, "helXY world");
+    let stat = OpReply::decode(&got("stat")).unwrap().answer;
+    assert_eq!(stat.ops[0].output[..8], 11u64.to_le_bytes());
+    assert!(stat.user_version > 0);
+    let gone = OpReply::decode(&got("stat_enoent")).unwrap().answer;
+    assert_eq!((gone.result, gone.ops.len()), (-2, 1));
+    assert_eq!(OpReply::decode(&got("two_writes")).unwrap().answer.ops.len(), 2);
+    let listed = OpReply::decode(&got("list")).unwrap().answer;
+    let listed = ListResponse::decode(&listed.ops[0].output).unwrap();
+    assert_eq!((&listed.entries[0].oid[..], listed.next.hash), (&b"obj3"[..], 5));
+}
+
+#[test]
+fn notifications() {
+    let notify = WatchNotify::decode(&got("notify")).unwrap();
+    assert_eq!((notify.event, &notify.payload[..]), (watch_event::NOTIFY, &b"payload"[..]));
+    assert!(notify.notifier_gid > 0);
+    let end = WatchNotify::decode(&got("notify_complete")).unwrap();
+    assert_eq!((end.event, end.result), (watch_event::NOTIFY_COMPLETE, 0));
+    let replies = NotifyReplies::decode(&end.replies).unwrap();
+    assert_eq!((replies.acks[0].1, &replies.acks[0].2[..]), (notify.cookie, &b"ack"[..]));
+    assert!(replies.timeouts.is_empty());
 }

@@ -32,8 +32,12 @@ use super::monitors::Monitors;
 use super::options::OsdOptions;
 use super::slot::{Answer, Done};
 use super::{OpRequest, OsdError};
+use crate::mon::MonError;
 use crate::net::Messenger;
 use crate::sync::Mutex;
+
+/// Between two attempts to ask monitors that do not answer.
+const CHECK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What does not change.
 pub(super) struct Env {
@@ -155,8 +159,18 @@ impl Objecter {
     fn check(&self, check: Check) {
         let (mon, me) = (self.env.mon.clone(), self.env.me.clone());
         self.env.runtime.spawn(async move {
-            // An error is the end of the monitor client: then this client's is near as well.
-            let Ok(newest) = mon.newest_epoch().await else { return };
+            let newest = loop {
+                match mon.clone().newest_epoch().await {
+                    Ok(newest) => break newest,
+                    Err(MonError::ShutDown) => return,
+                    // What asks has a time limit of its own, if any.
+                    Err(error) => tracing::debug!("cannot ask for the newest OSD map: {error}"),
+                }
+                tokio::time::sleep(CHECK_PAUSE).await;
+                if me.strong_count() == 0 {
+                    return;
+                }
+            };
             let Some(me) = me.upgrade() else { return };
             me.with(|state, _, after| match check {
                 Check::Op(tid) => state.op_checked(tid, newest, after),
@@ -190,7 +204,7 @@ impl Objecter {
 
     pub(super) async fn wait_for_latest_map(&self) -> Result<(), OsdError> {
         let newest = self.env.mon.clone().newest_epoch().await.map_err(|error| match error {
-            crate::mon::MonError::ShutDown => OsdError::ShutDown,
+            MonError::ShutDown => OsdError::ShutDown,
             other => OsdError::Failed {
                 errno: crate::errno::Errno::ETIMEDOUT,
                 detail: format!("cannot ask for the newest OSD map: {other}"),

@@ -1,1 +1,0 @@
-//! Requests over a messenger and monitors that are the test itself.
