@@ -62,6 +62,8 @@ pub(super) struct Rules<'a> {
     pub any_change: bool,
     /// Chooses among replicas.
     pub salt: u64,
+    /// Where this client is, as pairs of type and name.
+    pub location: &'a [(String, String)],
 }
 
 impl Target {
@@ -189,14 +191,29 @@ impl Target {
         self.pgid = Spg { pgid, shard: shard.map_or(-1, |n| n as i8) };
         self.used_replica = false;
         self.osd = mapping.acting_primary;
-        let balanced = self.flags & flag::BALANCE_READS != 0 && is_read && !is_write;
-        if balanced && !pool.is_erasure() && self.osd >= 0 && !mapping.acting.is_empty() {
-            let mixed = rules.salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-            self.osd = mapping.acting[mixed as usize % mapping.acting.len()];
-            self.used_replica = self.osd != mapping.acting_primary;
+        let any_replica = is_read && !is_write && !pool.is_erasure() && self.osd >= 0;
+        if any_replica && let Some(osd) = self.replica(map, &mapping.acting, rules) {
+            self.osd = osd;
+            self.used_replica = osd != mapping.acting_primary;
         }
         self.mapping = Some(mapping);
         Verdict::Resend
+    }
+}
+
+impl Target {
+    /// The OSD that a read goes to if it need not be the primary.
+    fn replica(&self, map: &OsdMap, acting: &[i32], rules: &Rules) -> Option<i32> {
+        if self.flags & flag::BALANCE_READS != 0 && !acting.is_empty() {
+            let mixed = rules.salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+            return Some(acting[mixed as usize % acting.len()]);
+        }
+        if self.flags & flag::LOCALIZE_READS == 0 {
+            return None;
+        }
+        // The type of the smallest part of the cluster that has both; the earlier one where that is the same.
+        let distance = |osd: &i32| map.crush().common_ancestor(*osd, rules.location).unwrap_or(i32::MAX);
+        acting.iter().copied().min_by_key(distance)
     }
 }
 

@@ -29,6 +29,10 @@ impl Cluster {
         Cluster { conf: value("CEPH_CONF"), dir: value("CLUSTER_DIR") }
     }
 
+    pub fn dir(&self) -> &std::path::Path {
+        &self.dir
+    }
+
     /// The address that follows `mark` in the configuration's `mon_host`: `v2:` or `v1:`.
     pub fn mon_port(&self, mark: &str) -> SocketAddr {
         let conf = std::fs::read_to_string(&self.conf).unwrap();

@@ -138,7 +138,8 @@ impl Linger {
     }
 
     pub(super) fn look(&mut self, map: &OsdMap, barrier: u32) -> Verdict {
-        let rules = Rules { object: &self.object, seed: None, barrier, any_change: true, salt: 0 };
+        let rules =
+            Rules { object: &self.object, seed: None, barrier, any_change: true, salt: 0, location: &[] };
         self.target.look(map, &rules)
     }
 
@@ -230,6 +231,10 @@ impl State {
     }
 
     fn begin_linger(&mut self, env: &Env, request: OpRequest, id: u64, step: Step, after: &mut After) {
+        // As in librados: a registration has the time of a request, being asked whether a watch is still there has not.
+        let timeout = env.options.op_timeout.filter(|_| !matches!(step, Step::Ping { .. }));
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        self.add_deadline(deadline, after);
         let op = Op {
             target: Target::new(request.flags),
             request,
@@ -237,7 +242,7 @@ impl State {
             attempts: 0,
             sent_at: 0,
             budget: None,
-            deadline: None,
+            deadline,
             gone_bound: 0,
         };
         self.begin(env, Box::new(op), after);

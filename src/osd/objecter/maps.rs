@@ -119,7 +119,7 @@ impl State {
         for tid in self.tids() {
             let Some(op) = self.ops.get_mut(&tid) else { continue };
             let was_at = op.target.osd;
-            let verdict = op.target.look(&map, &Op::rules(&op.request, barrier, tid));
+            let verdict = op.target.look(&map, &Op::rules(&op.request, env, barrier, tid));
             let pool = op.target.object(&op.request.object).pool;
             // While a pool is full, OSDs drop writes without an answer.
             let was_full = |map: &OsdMap| map.pool(pool).is_some_and(|pool| is_full(map, pool));

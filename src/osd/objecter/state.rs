@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::After;
 use super::command::Command;
 use super::linger::{Linger, Step};
 use super::session::Session;
+use super::{After, Env};
 use crate::osd::map::OsdMap;
 use crate::osd::slot::Done;
 use crate::osd::target::{Rules, Target};
@@ -43,8 +43,16 @@ pub(super) enum Purpose {
 }
 
 impl Op {
-    pub(super) fn rules<'a>(request: &'a OpRequest, barrier: u32, salt: u64) -> Rules<'a> {
-        Rules { object: &request.object, seed: request.placement_seed, barrier, any_change: false, salt }
+    pub(super) fn rules<'a>(request: &'a OpRequest, env: &'a Env, barrier: u32, salt: u64) -> Rules<'a> {
+        let location = &env.options.crush_location;
+        Rules {
+            object: &request.object,
+            seed: request.placement_seed,
+            barrier,
+            any_change: false,
+            salt,
+            location,
+        }
     }
 }
 

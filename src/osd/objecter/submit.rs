@@ -79,19 +79,27 @@ impl State {
             deadline: env.options.op_timeout.map(|timeout| Instant::now() + timeout),
             gone_bound: 0,
         };
-        if let Some(deadline) = op.deadline {
-            // Every request gets the same time, so this is the latest.
-            after.wake_timer |= self.deadlines.is_empty();
-            self.deadlines.push_back((deadline, self.last_tid + 1));
-        }
+        self.add_deadline(op.deadline, after);
         self.begin(env, Box::new(op), after);
+    }
+
+    /// Of the request that gets the next tid.
+    pub(super) fn add_deadline(&mut self, deadline: Option<Instant>, after: &mut After) {
+        let Some(deadline) = deadline else { return };
+        // Those that were answered meanwhile.
+        while self.deadlines.front().is_some_and(|(_, tid)| !self.ops.contains_key(tid)) {
+            self.deadlines.pop_front();
+        }
+        // Every request gets the same time, so this is the latest.
+        after.wake_timer |= self.deadlines.is_empty();
+        self.deadlines.push_back((deadline, self.last_tid + 1));
     }
 
     /// Gives a request the next tid, and sends it if that can be done now.
     pub(super) fn begin(&mut self, env: &Env, mut op: Box<Op>, after: &mut After) -> u64 {
         let tid = self.next_tid();
         let verdict = match &self.map {
-            Some(map) => op.target.look(map, &Op::rules(&op.request, self.barrier, tid)),
+            Some(map) => op.target.look(map, &Op::rules(&op.request, env, self.barrier, tid)),
             None => Verdict::Same,
         };
         self.ops.insert(tid, op);

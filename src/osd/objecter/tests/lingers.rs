@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::fake::*;
 use crate::errno::Errno;
 use crate::osd::codes::{op, watch, watch_event};
-use crate::osd::{OsdError, WatchEvents};
+use crate::osd::{OsdError, OsdOptions, WatchEvents};
 use crate::sync::Mutex;
 use crate::wire::denc::Encoder;
 use crate::wire::{Message, MessageType};
@@ -202,4 +202,19 @@ async fn a_notification_of_an_object_that_is_not_there_fails() {
     world.answer(&wire, &wire.requests()[0], -2);
     let error = heard.await.unwrap().unwrap_err();
     assert!(matches!(error, OsdError::Failed { errno: Errno::ENOENT, .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_is_not_waited_for_longer_than_a_request() {
+    let options = OsdOptions { op_timeout: Some(Duration::from_secs(3)), ..OsdOptions::default() };
+    let world = World::new(options).await;
+    let heard = Arc::new(Heard::default());
+    let made = world.client.watch(name(&world.objects(1, epoch::BASE, 1)[0]), 0, heard.clone());
+    let begun = tokio::time::Instant::now();
+    assert_eq!(made.await.unwrap().unwrap_err(), OsdError::TimedOut { seconds: 3 });
+    assert_eq!(begun.elapsed().as_secs(), 3);
+    // What is left of it is nobody's.
+    let wire = world.wire(1);
+    world.answer(&wire, &wire.requests()[0], 0);
+    assert!(heard.take().is_empty());
 }

@@ -122,6 +122,28 @@ async fn a_replica_that_cannot_answer_sends_the_read_to_the_primary() {
 }
 
 #[tokio::test]
+async fn a_localised_read_goes_to_the_nearest_replica() {
+    let map = map_at(epoch::BASE);
+    let name = |osd: i32| map.crush().item_name(osd).unwrap().to_owned();
+    for near in [1, 2] {
+        // As if this client were inside of that OSD: they are all on one host.
+        let crush_location = vec![("osd".to_owned(), name(near)), ("root".to_owned(), "default".to_owned())];
+        let world = World::new(OsdOptions { crush_location, ..OsdOptions::default() }).await;
+        for oid in world.objects(0, epoch::BASE, 20) {
+            let mut request = read(&oid);
+            request.flags |= flag::LOCALIZE_READS;
+            let _wait = world.submit(request);
+            let raw = map.object_to_raw_pg(pool(), b"", b"", oid.as_bytes()).unwrap();
+            let has_it = map.pg_to_up_acting(map.raw_pg_to_pg(raw).unwrap()).acting.contains(&near);
+            let asked = world.wire(if has_it { near } else { 0 }).requests();
+            assert_eq!(asked.len(), 1, "{oid} from osd.{near}");
+            let _write = world.submit(write(&oid));
+            assert_eq!(world.wire(0).requests().len(), 1, "writes go to the primary");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_is_followed() {
     let world = World::plain().await;
     let oid = &world.objects(0, epoch::BASE, 1)[0];
