@@ -297,7 +297,7 @@ impl World {
         let net = Arc::new(Net::default());
         let client = Objecter::new(options, net.clone(), mon.clone(), Handle::current());
         let world = World { net, mon, client };
-        world.give(epoch::BASE + 1..=epoch::BASE, true);
+        world.give(epoch::BASE, epoch::BASE, true);
         world.client.start().await.unwrap();
         world
     }
@@ -306,15 +306,16 @@ impl World {
         World::new(OsdOptions::default()).await
     }
 
-    fn give(&self, range: std::ops::RangeInclusive<u32>, with_base: bool) {
-        self.client.take_maps(&maps(self.mon.fsid, range, with_base)).unwrap();
+    /// The epochs above `have` up to `to`.
+    fn give(&self, have: u32, to: u32, with_base: bool) {
+        self.client.take_maps(&maps(self.mon.fsid, have + 1..=to, with_base)).unwrap();
     }
 
     /// The cluster comes to this epoch.
     pub(super) fn advance(&self, to: u32) {
         let have = self.client.map().unwrap().epoch();
         self.mon.newest.store(to, Ordering::Relaxed);
-        self.give(have + 1..=to, false);
+        self.give(have, to, false);
         assert_eq!(self.client.map().unwrap().epoch(), to);
     }
 
