@@ -8,8 +8,8 @@ mod auth;
 mod conf;
 mod disk;
 mod mon;
-mod osdmap;
 mod osd;
+mod osdmap;
 mod proto;
 #[cfg(test)]
 mod tests;
@@ -19,8 +19,8 @@ pub use auth::{cephx, keyring};
 pub use conf::{conf_file, conf_value};
 pub use disk::{disk_format, disk_page, disk_record, disk_root, disk_segment, disk_slot, disk_snapshot};
 pub use mon::{dns_answer, mon_host, mon_map, mon_message};
-pub use osdmap::{crush_map, osd_map, osd_map_increment};
 pub use osd::osd_message;
+pub use osdmap::{crush_map, osd_map, osd_map_increment};
 pub use proto::{addresses, cls_lock, denc, image_header, image_notice, notify_reply};
 pub use wire::{wire_connection, wire_control, wire_frames};
 
