@@ -1,7 +1,5 @@
 //! Which segments to clean, and whether to: pure decisions from the numbers of the segment table.
 
-use std::collections::BTreeSet;
-
 use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{Lsn, SLOT_BYTES, SegmentInfo, SegmentSeq};
 
@@ -16,8 +14,8 @@ pub(crate) struct Candidate {
 /// What limits the choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Limits {
-    /// The newest segment: the numbers of segments are the clock, because the log grows by one of them at a time.
-    pub now: SegmentSeq,
+    /// LSN of now.
+    pub now: Lsn,
     /// Only segments before this one: those that replay does not need.
     pub before: SegmentSeq,
     /// LSN of the newest snapshot: a segment born at or before it cannot be deleted while the snapshot is there,
@@ -65,14 +63,8 @@ impl Limits {
                 || broken(Sabotage::GcIgnoresSnapshot))
     }
 
-    /// Cost and benefit (Rosenblum, Ousterhout 1992): the space that is won, times how long it will stay won, for
-    /// writing what lives. Reading it is not counted: it takes no space, and a Gc record is written once.
-    ///
-    /// How long: the age of the *segment* in the log, not that of its data. What lives in a segment that was written
-    /// long ago has lived through all of that and dies slowly, be it a copy or not; a copy that was just made says
-    /// nothing yet about how fast its segment dies. (With the age of the data, copies of cold blocks are copied again
-    /// while nearly full: 1.48 instead of 1.40 for 90/10 overwrites, and 2.04 instead of 1.88 for uniform ones.)
-    /// `None`: not worth it.
+    /// Cost and benefit (Rosenblum, Ousterhout 1992): the space that is won, times how long it will stay won,
+    /// for reading the segment and writing what lives. `None`: not worth it.
     pub fn candidate(&self, seq: SegmentSeq, info: &SegmentInfo) -> Option<Candidate> {
         if !self.eligible(seq, info) {
             return None;
@@ -82,8 +74,8 @@ impl Limits {
         if live > (1.0 + f64::from(self.target_percent) / 100.0) / 2.0 {
             return None;
         }
-        let age = self.now.0.saturating_sub(seq.0) as f64 + 1.0;
-        Some(Candidate { seq, info: *info, score: (1.0 - live) * age / live.max(f64::EPSILON) })
+        let age = self.now.0.saturating_sub(info.age.0) as f64 + 1.0;
+        Some(Candidate { seq, info: *info, score: (1.0 - live) * age / (1.0 + live) })
     }
 }
 
@@ -110,17 +102,9 @@ impl Best {
         self.candidates.truncate(self.most);
     }
 
-    /// The best that together win `enough` bytes, as far as there are so many, without those of `except`; in the order
-    /// of their data's ages, and so they are copied: what is copied together then dies together.
-    pub fn take(mut self, enough: u64, except: &BTreeSet<SegmentSeq>) -> Vec<Candidate> {
-        self.candidates.retain(|candidate| !except.contains(&candidate.seq));
+    /// The chosen, those of like age together: what is copied together then dies together.
+    pub fn take(mut self) -> Vec<Candidate> {
         self.cut();
-        let mut won = 0;
-        self.candidates.retain(|candidate| {
-            let needed = won < enough;
-            won += u64::from(candidate.info.bytes) - live_bytes(&candidate.info);
-            needed
-        });
         self.candidates.sort_by_key(|candidate| (candidate.info.age, candidate.seq));
         self.candidates
     }
