@@ -42,11 +42,8 @@ if step libs 1200 make -s libs; then
     step capi 1200 capi-tests/run
     step python 420 capi-tests/python/run
     step crash 1500 capi-tests/crash/run
-    step crash-cluster 900 capi-tests/crash/run --cluster
     step faults 900 capi-tests/faults/run
     step qemu 1500 qemu/run
-    step qemu-cluster 1500 qemu/run --store cluster
-    step faults-cluster 1800 capi-tests/faults-cluster/run handshake osd-killed mon-leader cut-from-all bite
 fi
 
 echo
