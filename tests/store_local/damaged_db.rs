@@ -329,7 +329,7 @@ async fn rows_that_are_changed_are_errors() {
     let mut rng = Rng::with_seed(7);
     let store = open(&path);
     let data: Vec<Bytes> = (0..3).map(|_| rng.bytes(12_000)).collect();
-    let large = rng.bytes(600_000);
+    let large = rng.bytes(2_600_000);
     for (index, data) in data.iter().enumerate() {
         let (oid, half) = (format!("o{index}"), data.len() / 2);
         // Two extents with nothing between them, of one length.
