@@ -40,7 +40,7 @@ else
 fi
 if step libs 1200 make -s libs; then
     step capi 1200 capi-tests/run --columns judge,local
-    step python 420 capi-tests/python/run --columns judge,local
+    step python 420 capi-tests/python/run --columns local
     step crash 1500 capi-tests/crash/run
     step faults 900 capi-tests/faults/run
     step qemu 1500 qemu/run
