@@ -95,17 +95,6 @@ static int taker(const char *obj, int who)
 	return once(obj, keys, "rem");
 }
 
-/* The object comes and goes all the time: creation and removal race. */
-static int blinker(const char *obj, int who)
-{
-	char key[32];
-	snprintf(key, sizeof key, "b%d", who);
-	for (int i = 0; i < ROUNDS; i++)
-		if (once(obj, key, "add") || once(obj, key, "rem"))
-			return 1;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	t_start(argc, argv);
@@ -134,9 +123,6 @@ int main(int argc, char **argv)
 	SAY("processes that failed: %d", all_at_once(obj, taker));
 	state(obj, true);
 	R(once(obj, "shared", "rem"));
-	state(obj, true);
-	SECTION("eight on an object that comes and goes");
-	SAY("processes that failed: %d", all_at_once(obj, blinker));
 	state(obj, true);
 
 	rados_ioctx_destroy(io);
