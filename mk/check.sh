@@ -39,9 +39,10 @@ else
     step tests 1800 cargo test -q --no-fail-fast
 fi
 if step libs 1200 make -s libs; then
-    step capi 1200 capi-tests/run --columns judge,local
-    step python 420 capi-tests/python/run --columns local
+    step capi 1200 capi-tests/run
+    step python 420 capi-tests/python/run
     step crash 1500 capi-tests/crash/run
+    step crash-cluster 900 capi-tests/crash/run --cluster
     step faults 900 capi-tests/faults/run
     step qemu 1500 qemu/run
 fi
