@@ -45,6 +45,7 @@ if step libs 1200 make -s libs; then
     step crash-cluster 900 capi-tests/crash/run --cluster
     step faults 900 capi-tests/faults/run
     step qemu 1500 qemu/run
+    step qemu-cluster 1500 qemu/run --store cluster
 fi
 
 echo
