@@ -4,6 +4,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 failed=() lines=()
+logs=${BUILD:-build}/check # what each step printed
+mkdir -p "$logs"
 
 whole=4800 # seconds for everything
 pid=
@@ -20,10 +22,14 @@ step() { # NAME SECONDS COMMAND...
     [ $limit -lt $((whole - SECONDS)) ] || limit=$((whole - SECONDS))
     [ $limit -gt 0 ] || limit=1
     echo "== $name: $*"
-    timeout -k 10 "$limit" "$@" &
+    exec {out}> >(tee "$logs/$name.log")
+    local tee=$!
+    timeout -k 10 "$limit" "$@" >&$out 2>&1 {out}>&- &
     pid=$!
     wait $pid || status=$?
     pid=
+    exec {out}>&-
+    timeout 10 tail --pid=$tee -f /dev/null # till tee has written all; what holds its pipe open longer is a leftover
     [ $status -eq 0 ] || failed+=("$name")
     [ $status -ne 124 ] || echo "== $name: not done after $limit s"
     lines+=("$(printf '%-14s %4d s  %s' "$name" $((SECONDS - begin)) "$([ $status -eq 0 ] && echo ok || echo "FAILED ($status)")")")
@@ -49,6 +55,11 @@ if step libs 1200 make -s libs; then
     step faults-cluster 1800 capi-tests/faults-cluster/run handshake osd-killed mon-leader cut-from-all bite
 fi
 
+echo
+for name in "${failed[@]}"; do # again at the end, where it is seen
+    echo "== failed: $name"
+    grep -aiE -A25 'fail|panicked|differ|error' "$logs/$name.log" | head -150
+done
 echo
 printf '%s\n' "${lines[@]}"
 [ ${#failed[@]} -eq 0 ] || { echo "check: failed: ${failed[*]}"; exit 1; }

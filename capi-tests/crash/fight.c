@@ -26,6 +26,7 @@
 
 #define BLOCK 4096u
 #define MAX_WRITERS 16
+#define PATIENCE 60 /* s */
 
 struct writer_state {
     _Atomic uint64_t next, flushes, errors, opens;
@@ -195,6 +196,13 @@ static int wait_for(pid_t pid)
     return status;
 }
 
+static int all_have_flushed(void)
+{
+    for (uint64_t i = 0; i < writers; i++)
+        if (!atomic_load(&sh->w[i].flushes)) return 0;
+    return 1;
+}
+
 static void pause_ms(uint64_t ms)
 {
     struct timespec t = {ms / 1000, ms % 1000 * 1000000};
@@ -251,6 +259,9 @@ int main(int argc, char **argv)
             stops++;
         }
     }
+    /* In a short fight somebody may have been stopped or killed each time that it was its turn: left alone, everybody
+     * must get a turn. */
+    for (time_t last = time(NULL) + PATIENCE; time(NULL) < last && !all_have_flushed();) pause_ms(20);
     for (uint64_t i = 0; i < writers; i++) atomic_store(&sh->w[i].stop, 1);
     for (uint64_t i = 0; i < writers; i++) {
         int status = wait_for(pid[i]);

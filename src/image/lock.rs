@@ -35,6 +35,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// after this long if the other does not take it (it may have been stopped or killed).
 const HAND_OVER: Duration = Duration::from_millis(250);
 
+/// Who has taken the lock keeps it for so many times as long as taking over the disk took, within bounds, even if another asks: where
+/// several write at once, most of the time goes to writing and not to the hand-over.
+const HOLD_TIMES: u32 = 4;
+const SHORTEST_HOLD: Duration = Duration::from_millis(20);
+const LONGEST_HOLD: Duration = Duration::from_millis(500);
+
 /// What an opener does when somebody else wants the lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Policy {
@@ -49,6 +55,10 @@ pub struct LockState {
     policy: Policy,
     /// The cookie that the lock is held with.
     held: Option<String>,
+    /// It is not handed over before this time.
+    hold_until: Duration,
+    /// A hand-over waits for that time.
+    is_due: bool,
     /// The lock has moved, or a watch has ended: worth trying again.
     moved: Arc<Notify>,
     /// Another opener has taken the lock.
@@ -60,6 +70,8 @@ impl Default for LockState {
         LockState {
             policy: Policy::default(),
             held: None,
+            hold_until: Duration::ZERO,
+            is_due: false,
             moved: Arc::new(Notify::new()),
             taken: Arc::new(Notify::new()),
         }
@@ -133,11 +145,15 @@ impl Image {
     async fn take(self: &Arc<Self>) -> ImageResult<()> {
         let cookie = self.take_header_lock().await?;
         self.lock.lock().held = Some(cookie);
+        let begin = self.env.now();
         if let Err(error) = self.head.acquire().await {
             self.unlock_header().await;
             self.tell_released().await;
             return Err(error.into());
         }
+        let end = self.env.now();
+        let hold = (end.saturating_sub(begin) * HOLD_TIMES).clamp(SHORTEST_HOLD, LONGEST_HOLD);
+        self.lock.lock().hold_until = end + hold;
         Ok(())
     }
 
@@ -295,14 +311,36 @@ impl Image {
             Phase::Closing | Phase::Shut => return Some(Answer::Releasing),
             Phase::Open => {}
         }
-        if self.lock.lock().policy == Policy::Manual {
+        let mut lock = self.lock.lock();
+        if lock.policy == Policy::Manual {
             return Some(Answer::Refused(Errno::EROFS));
         }
-        if self.gate.want_close() {
+        if !lock.is_due {
+            lock.is_due = true;
+            let wait = lock.hold_until.saturating_sub(self.env.now());
+            drop(lock);
             let image = self.clone();
-            self.env.spawn(Box::pin(image.give_up_lock()));
+            self.env.spawn(Box::pin(async move {
+                if !wait.is_zero() {
+                    image.env.sleep(wait).await;
+                }
+                image.hand_over().await;
+            }));
         }
         Some(Answer::Releasing)
+    }
+
+    async fn hand_over(self: Arc<Self>) {
+        {
+            let mut lock = self.lock.lock();
+            lock.is_due = false;
+            if lock.policy == Policy::Manual {
+                return; // taken for good meanwhile
+            }
+        }
+        if self.gate.want_close() {
+            self.give_up_lock().await;
+        }
     }
 
     pub(super) fn lock_taken(&self) {
