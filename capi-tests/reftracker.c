@@ -23,7 +23,7 @@ struct state {
 	bool present[MAX_KEYS];
 };
 
-/* The count, and which of the keys are there, from one moment. -ENOENT: no object. */
+/* The count, and which of the keys are there, from one moment. -ENOENT: no object, or not any more: S is of no use then. */
 static int get(rados_ioctx_t io, const char *obj, const char *const *keys, const size_t *lens, size_t n, struct state *s)
 {
 	uint32_t raw = 0;
@@ -82,6 +82,8 @@ static int change(rados_ioctx_t io, const char *obj, const char *const *keys, co
 	size_t todo_lens[MAX_KEYS], value_lens[MAX_KEYS], count = 0;
 	int r = get(io, obj, keys, lens, n, &s);
 	bool absent = r == -ENOENT;
+	if (absent) /* also when it vanished halfway: what was read until then counts for nothing */
+		memset(&s, 0, sizeof s);
 	if (absent && !add)
 		return 0;
 	if (r && !absent)

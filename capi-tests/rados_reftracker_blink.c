@@ -1,9 +1,8 @@
-/* Eight reference trackers on one object that comes and goes all the time: it is gone with the last reference. No judge:
- * the OSD of 16.2.15 at times leaves an object with a count and without its key (docs/ceph-behaviour.md). */
+/* Eight reference trackers on one object that comes and goes all the time: it is gone with the last reference. */
 #include "t.h"
 #include <sys/wait.h>
 
-enum { PROCESSES = 8, ROUNDS = 5 };
+enum { PROCESSES = 8, ROUNDS = 10 };
 static char tool[4096];
 
 static int ended(pid_t pid)
