@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::header::Header;
 use super::pages::all;
 use super::replay::MAX_IN_FLIGHT;
-use super::shared::{run, store_error};
+use super::shared::{self, run, store_error};
 use super::{
     DiskError, DiskNames, DiskResult, DiskState, MapObjectNumber, RootBlob, SegmentSeq, WriterEpoch,
 };
@@ -48,7 +48,7 @@ pub(super) async fn remove(
             by_listing(store, names, names.data_pool).await?;
         }
     }
-    run(store, &header, vec![Op::Remove]).await.map(drop)
+    shared::remove(store, &header, vec![]).await.map(drop)
 }
 
 /// Everything but the header.
@@ -135,7 +135,7 @@ async fn remove_interrupted(
 /// Removes objects, whether they exist or not; how many did.
 async fn remove_all(store: &Arc<dyn Store>, targets: &[Target]) -> DiskResult<usize> {
     let removals = targets.iter().map(|target| async move {
-        match run(store, target, vec![Op::Remove]).await {
+        match shared::remove(store, target, vec![]).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),

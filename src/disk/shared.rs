@@ -10,7 +10,9 @@ use super::header::Format;
 use super::{DiskError, DiskNames, DiskOptions, DiskResult, EPOCH_XATTR, WriterEpoch};
 use crate::env::Env;
 use crate::errno::Errno;
-use crate::store::{CmpMode, CmpValue, FixedReads, Op, OpOut, Reply, Request, Store, StoreError, Target};
+use crate::store::{
+    CmpMode, CmpValue, FixedReads, Op, OpFlags, OpOut, Reply, Request, Store, StoreError, Target,
+};
 
 /// `Op::CmpExt` that fails answers -(MAX_ERRNO + offset of the first difference).
 const MAX_ERRNO: i32 = 4095;
@@ -28,9 +30,30 @@ pub(crate) struct Shared {
     pub cache: Arc<ReadCache>,
 }
 
+/// Flags of an op list that writes what comes into the log, or what leads to room that is given back. While a cluster is
+/// full the first waits for room, as librbd's writes do; the second must not: what is small, and followed by
+/// the deletion of more, is forced. (A local store knows no such flags, and fails where it has no room.)
+pub(crate) fn when_full(makes_room: bool) -> OpFlags {
+    OpFlags { full_force: makes_room, ..OpFlags::default() }
+}
+
+/// A removal, which a full cluster does, too.
+pub(crate) fn removal(target: Target, mut guards: Vec<Op>) -> Request {
+    guards.push(Op::Remove);
+    let mut request = Request::new(target, guards);
+    request.flags = OpFlags { full_try: true, ..OpFlags::default() };
+    request
+}
+
 /// Runs an op list; a failure names the object.
 pub(crate) async fn run(store: &Arc<dyn Store>, target: &Target, ops: Vec<Op>) -> DiskResult<Reply> {
     let reply = store.operate(Request::new(target.clone(), ops)).await;
+    reply.and_then(Reply::ok).map_err(|source| store_error(target, source))
+}
+
+/// [`removal`], run.
+pub(crate) async fn remove(store: &Arc<dyn Store>, target: &Target, guards: Vec<Op>) -> DiskResult<Reply> {
+    let reply = store.operate(removal(target.clone(), guards)).await;
     reply.and_then(Reply::ok).map_err(|source| store_error(target, source))
 }
 
@@ -133,6 +156,11 @@ impl Shared {
 
     pub async fn run(&self, target: &Target, ops: Vec<Op>) -> DiskResult<Reply> {
         run(&self.store, target, ops).await
+    }
+
+    /// Removes an object if the guards pass.
+    pub async fn remove(&self, target: &Target, guards: Vec<Op>) -> DiskResult<Reply> {
+        remove(&self.store, target, guards).await
     }
 
     /// The epoch that guards an object now; `None` if the object does not exist.

@@ -14,11 +14,11 @@ use super::header::Header;
 use super::log::{RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::replay::{LogCursor, LogRecord, Loss, Peek, Step};
 use super::sabotage::{Accepted, Sabotage, accepted, broken};
-use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error};
+use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error, when_full};
 use super::writer::{Start, Writer};
 use super::{DiskError, DiskResult, DiskStats, Lsn, RootBlob, SegmentSeq, WriterEpoch};
 use crate::errno::Errno;
-use crate::store::{Op, OpFlags, Reply, Request};
+use crate::store::{Op, Reply, Request};
 
 /// LSNs that a lost writer may have used past the end of the log are never used again: it cannot have had so many
 /// records under way.
@@ -160,7 +160,7 @@ async fn create_first(
         Peek::Missing => {
             let mut ops = vec![Op::Create { exclusive: true }, set_epoch(epoch)];
             ops.push(Op::Write { offset: 0, data: record.bytes.clone() });
-            match operate(shared, segment, ops).await {
+            match operate(shared, segment, ops, true).await {
                 Ok(_) => {}
                 Err(error) if error.store_errno() == Some(Errno::EEXIST) => return Ok(None),
                 Err(error) => return Err(error),
@@ -171,7 +171,7 @@ async fn create_first(
                 return Err(DiskError::Fenced { mine: epoch.0, theirs: theirs.0 });
             }
             let ops = vec![Op::Write { offset: 0, data: record.bytes.clone() }];
-            match replace_orphan(shared, epoch, segment, raw, ops).await? {
+            match replace_orphan(shared, epoch, segment, raw, ops, true).await? {
                 Created::Yes => {}
                 Created::Taken { .. } | Created::Changed => return Ok(None),
             }
@@ -188,9 +188,10 @@ pub(crate) async fn create_segment(
     epoch: WriterEpoch,
     segment: SegmentSeq,
     writes: Vec<Op>,
+    makes_room: bool,
 ) -> DiskResult<()> {
     for _ in 0..CREATE_ATTEMPTS {
-        match try_create_segment(shared, epoch, segment, &writes).await? {
+        match try_create_segment(shared, epoch, segment, &writes, makes_room).await? {
             Created::Yes => return Ok(()),
             Created::Taken { by } => return Err(DiskError::Fenced { mine: epoch.0, theirs: by.0 }),
             Created::Changed => {}
@@ -205,10 +206,11 @@ async fn try_create_segment(
     epoch: WriterEpoch,
     segment: SegmentSeq,
     writes: &[Op],
+    makes_room: bool,
 ) -> DiskResult<Created> {
     let mut ops = vec![Op::Create { exclusive: true }, set_epoch(epoch)];
     ops.extend_from_slice(writes);
-    match operate(shared, segment, ops).await {
+    match operate(shared, segment, ops, makes_room).await {
         Ok(_) => {
             confirm_creation(shared, epoch, segment).await?;
             return Ok(Created::Yes);
@@ -226,7 +228,7 @@ async fn try_create_segment(
     if theirs > epoch || SegmentHeader::decode(&raw).is_ok_and(|header| header.epoch == epoch) {
         return Ok(Created::Taken { by: theirs });
     }
-    let created = replace_orphan(shared, epoch, segment, raw, writes.to_vec()).await?;
+    let created = replace_orphan(shared, epoch, segment, raw, writes.to_vec(), makes_room).await?;
     if matches!(created, Created::Yes) {
         confirm_creation(shared, epoch, segment).await?;
     }
@@ -246,7 +248,7 @@ async fn confirm_creation(shared: &Shared, mine: WriterEpoch, segment: SegmentSe
     let target = shared.names.segment(segment);
     if RootBlob::decode(&header.root, &shared.names.header().oid)?.replay.segment > segment {
         // Nobody will ever look for it.
-        if let Err(error) = shared.run(&target, vec![epoch_is(mine), Op::Remove]).await {
+        if let Err(error) = shared.remove(&target, vec![epoch_is(mine)]).await {
             tracing::warn!("{}: left behind: {error}", target.oid);
         }
     }
@@ -261,12 +263,13 @@ async fn replace_orphan(
     segment: SegmentSeq,
     raw: Bytes,
     writes: Vec<Op>,
+    makes_room: bool,
 ) -> DiskResult<Created> {
     let mut ops = vec![epoch_at_most(epoch), Op::CmpExt { offset: 0, data: raw }, Op::Truncate { size: 0 }];
     ops.push(set_epoch(epoch));
     ops.extend(writes);
     tracing::info!("{}: replacing an orphan", shared.names.segment(segment).oid);
-    match operate(shared, segment, ops).await {
+    match operate(shared, segment, ops, makes_room).await {
         Ok(_) => Ok(Created::Yes),
         Err(error) => {
             let target = shared.names.segment(segment);
@@ -280,10 +283,10 @@ async fn replace_orphan(
     }
 }
 
-async fn operate(shared: &Shared, segment: SegmentSeq, ops: Vec<Op>) -> DiskResult<Reply> {
+async fn operate(shared: &Shared, segment: SegmentSeq, ops: Vec<Op>, makes_room: bool) -> DiskResult<Reply> {
     let target = shared.names.segment(segment);
     let mut request = Request::new(target.clone(), ops);
-    request.flags = OpFlags { full_try: true, ..OpFlags::default() };
+    request.flags = when_full(makes_room);
     let reply = shared.store.operate(request).await;
     reply.and_then(Reply::ok).map_err(|source| store_error(&target, source))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
+use super::codes::flag;
 use super::map::OsdMap;
 use super::message::{CommandReply, ListResponse, NotifyReplies};
 use super::monitors::Monitors;
@@ -131,7 +132,18 @@ impl OsdClient {
         timeout_s: u32,
         handler: Arc<dyn WatchEvents>,
     ) -> Result<u64, OsdError> {
-        self.objecter.watch(object, timeout_s, handler).await.unwrap_or(Err(OsdError::ShutDown))
+        self.objecter.watch(object, timeout_s, handler, 0).await.unwrap_or(Err(OsdError::ShutDown))
+    }
+
+    /// [`OsdClient::watch`] that does not wait while the cluster or the pool is full.
+    pub async fn watch_full_try(
+        &self,
+        object: ObjectName,
+        timeout_s: u32,
+        handler: Arc<dyn WatchEvents>,
+    ) -> Result<u64, OsdError> {
+        let made = self.objecter.watch(object, timeout_s, handler, flag::FULL_TRY);
+        made.await.unwrap_or(Err(OsdError::ShutDown))
     }
 
     /// ENOTCONN (as `Failed`) if there is no such watch.

@@ -149,6 +149,12 @@ pub trait Store: Send + Sync + 'static {
         Some((request, done))
     }
 
+    /// The same client, none of whose op lists wait while the store is full: what would make an object grow fails then, what
+    /// gives room back is done (`rados_set_pool_full_try`). `None`: it is so anyway.
+    fn full_try(&self) -> Option<Arc<dyn Store>> {
+        None
+    }
+
     /// The short way to bytes that never change, if the store has one.
     fn fixed(&self) -> Option<Arc<dyn FixedReads>> {
         None

@@ -87,8 +87,12 @@ pub unsafe fn place(io: rados_ioctx_t) -> Result<Place, Errno> {
     let handle = unsafe { handle::borrow::<IoCtxHandle>(io)? };
     let session = handle.io.session().clone();
     let context = handle.cluster.cluster.context().clone();
+    let mut store = session.store().clone();
+    if handle.io.settings().full_try {
+        store = store.full_try().unwrap_or(store);
+    }
     Ok(Place {
-        pool: Pool::new(session.store().clone(), handle.io.pool(), handle.io.namespace()),
+        pool: Pool::new(store, handle.io.pool(), handle.io.namespace()),
         conf: Arc::new(move |option| context.conf.lock().get(option).ok()),
         env: TokioEnv::new(session.runtime().clone()),
         session,

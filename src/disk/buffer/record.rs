@@ -51,6 +51,19 @@ impl Record {
         self.write_offset() + self.bytes.len() as u64
     }
 
+    /// Whether the log only grows by this so that more can be deleted: holes, and blocks that are moved together. What has
+    /// no data of the image's user in it is small.
+    pub fn makes_room(&self) -> bool {
+        match self.kind {
+            RecordKind::Data => self.extents.iter().all(|(_, loc)| loc.is_none()),
+            RecordKind::Gc
+            | RecordKind::EpochStart { .. }
+            | RecordKind::Resize { .. }
+            | RecordKind::SnapCreate { .. }
+            | RecordKind::Rollback { .. } => true,
+        }
+    }
+
     pub fn slot(&self, slot: u32) -> &[u8] {
         let at = self.slots_at + slot as usize * SLOT_BYTES as usize;
         slot_data(&self.bytes[at..at + SLOT_BYTES as usize])

@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use crate::disk::names::MapObjectNumber;
 use crate::disk::pages::{MapObjects, all};
 use crate::disk::sabotage::{Sabotage, broken};
+use crate::disk::shared::removal;
 use crate::disk::state::{DiskState, Meta};
 use crate::disk::{DiskError, DiskNames, Lsn, SegmentSeq};
 use crate::errno::Errno;
-use crate::store::{Op, Reply, Request, Store};
+use crate::store::{Reply, Store};
 
 /// Objects that are removed at the same time.
 const AT_ONCE: usize = 32;
@@ -86,7 +87,7 @@ impl DiskState {
             for &seq in some {
                 let target = names.segment(seq);
                 let object = target.oid.to_string();
-                let removal = store.operate(Request::new(target, vec![Op::Remove]));
+                let removal = store.operate(removal(target, vec![]));
                 removals.push(async move {
                     Ok::<_, Infallible>(match removal.await.and_then(Reply::ok) {
                         Err(source) if !source.is(Errno::ENOENT) => Err(DiskError::Store { object, source }),

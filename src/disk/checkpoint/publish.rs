@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Frozen, RootBlob};
 use crate::disk::sabotage::{Sabotage, broken};
+use crate::disk::shared::when_full;
 use crate::disk::state::DiskState;
 use crate::disk::{DiskError, EPOCH_XATTR, WriterEpoch};
 use crate::errno::Errno;
@@ -57,7 +58,8 @@ async fn publish(
     let failed = |source| DiskError::Store { object: header.oid.to_string(), source };
     let mut attempt = 1;
     loop {
-        let request = Request::new(header.clone(), publish_ops(root, pairs));
+        let mut request = Request::new(header.clone(), publish_ops(root, pairs));
+        request.flags = when_full(true);
         match store.operate(request).await.and_then(Reply::ok) {
             Ok(_) => return Ok(()),
             Err(source) if source.is(Errno::ECANCELED) => return Err(fenced(store, header, root.epoch).await),

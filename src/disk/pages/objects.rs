@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::page::PageRef;
 use crate::disk::DiskError;
 use crate::disk::names::{DiskNames, MapObjectNumber};
+use crate::disk::shared::{removal, when_full};
 use crate::errno::Errno;
 use crate::store::{BoxFuture, Op, OpOut, Reply, Request, Store, StoreError, Target};
 
@@ -64,7 +65,10 @@ impl MapObjects for StoreObjects {
 
     fn write(&self, number: MapObjectNumber, data: Bytes) -> BoxFuture<Result<(), DiskError>> {
         let target = self.names.map_object(number);
-        let answer = self.store.operate(Request::new(target.clone(), vec![Op::WriteFull { data }]));
+        let mut request = Request::new(target.clone(), vec![Op::WriteFull { data }]);
+        // Nothing is deleted before a checkpoint.
+        request.flags = when_full(true);
+        let answer = self.store.operate(request);
         Box::pin(async move {
             answer.await.and_then(Reply::ok).map(drop).map_err(|source| failed(&target, source))
         })
@@ -72,7 +76,7 @@ impl MapObjects for StoreObjects {
 
     fn remove(&self, number: MapObjectNumber) -> BoxFuture<Result<bool, DiskError>> {
         let target = self.names.map_object(number);
-        let answer = self.store.operate(Request::new(target.clone(), vec![Op::Remove]));
+        let answer = self.store.operate(removal(target.clone(), vec![]));
         Box::pin(async move {
             match answer.await.and_then(Reply::ok) {
                 Ok(_) => Ok(true),

@@ -6,10 +6,10 @@ use super::super::takeover::create_segment;
 use super::{Stage, State, Writer};
 use crate::disk::buffer::Record;
 use crate::disk::sabotage::{Sabotage, broken};
-use crate::disk::shared::{epoch_is, store_error};
+use crate::disk::shared::{epoch_is, store_error, when_full};
 use crate::disk::{DiskError, DiskResult, Lsn};
 use crate::errno::Errno;
-use crate::store::{Op, OpFlags, Reply, Request, StoreError};
+use crate::store::{Op, Reply, Request, StoreError};
 
 /// Neighbouring records of one segment that are sent together.
 pub(super) struct Append {
@@ -33,8 +33,9 @@ impl Writer {
             .iter()
             .map(|record| Op::Write { offset: record.write_offset(), data: record.bytes.clone() })
             .collect();
+        let makes_room = records.iter().all(|record| record.makes_room());
         if first.place.creates_segment() {
-            return create_segment(&self.shared, self.epoch, first.place.segment, writes).await;
+            return create_segment(&self.shared, self.epoch, first.place.segment, writes, makes_room).await;
         }
         // A sealed segment has a newer epoch: then nothing is written.
         let mut ops = vec![epoch_is(self.epoch)];
@@ -42,7 +43,7 @@ impl Writer {
             ops.clear();
         }
         ops.extend(writes);
-        match self.operate(&target, ops).await {
+        match self.operate(&target, ops, makes_room).await {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.store_errno(), Some(Errno::ECANCELED | Errno::ENOENT)) => {
                 // Sealed, or collected and deleted by a newer writer.
@@ -52,10 +53,14 @@ impl Writer {
         }
     }
 
-    async fn operate(&self, target: &crate::store::Target, ops: Vec<Op>) -> DiskResult<Reply> {
+    async fn operate(
+        &self,
+        target: &crate::store::Target,
+        ops: Vec<Op>,
+        makes_room: bool,
+    ) -> DiskResult<Reply> {
         let mut request = Request::new(target.clone(), ops);
-        // On a full cluster: an error now, and not an op that hangs.
-        request.flags = OpFlags { full_try: true, ..OpFlags::default() };
+        request.flags = when_full(makes_room);
         let reply = self.shared.store.operate(request).await;
         reply.and_then(Reply::ok).map_err(|source| store_error(target, source))
     }

@@ -393,25 +393,29 @@ impl Objecter {
         object: ObjectName,
         timeout_s: u32,
         handler: Arc<dyn WatchEvents>,
+        flags: u32,
     ) -> oneshot::Receiver<Result<u64, OsdError>> {
         let (made, wait) = oneshot::channel();
         let kind = Kind::Watch { handler, timeout_s, made: Some(made) };
-        let linger = Linger::new(object, kind, flag::WRITE, now_ns());
+        let linger = Linger::new(object, kind, flag::WRITE | flags, now_ns());
         self.with(|state, env, after| state.add_linger(env, linger, after));
         wait
     }
 
     /// The request that ends a watch on the OSD's side; here it is over at once.
     pub(in crate::osd) fn unwatch(&self, cookie: u64) -> Result<OpRequest, OsdError> {
-        let object = self.with(|state, _, _| match state.lingers.get(&cookie) {
-            Some(linger) if linger.is_watch() => state.remove_linger(cookie),
+        let removed = self.with(|state, _, _| match state.lingers.get(&cookie) {
+            Some(linger) if linger.is_watch() => {
+                let flags = linger.target.flags & (flag::WRITE | flag::FULL_TRY);
+                state.remove_linger(cookie).map(|object| (object, flags))
+            }
             Some(_) | None => None,
         });
-        let object = object.ok_or_else(|| OsdError::Failed {
+        let (object, flags) = removed.ok_or_else(|| OsdError::Failed {
             errno: Errno::ENOTCONN,
             detail: format!("there is no watch {cookie}"),
         })?;
-        Ok(request_for(object, watch_op(cookie, watch::UNWATCH, 0, 0), flag::WRITE, now_ns()))
+        Ok(request_for(object, watch_op(cookie, watch::UNWATCH, 0, 0), flags, now_ns()))
     }
 
     pub(in crate::osd) fn watch_check(&self, cookie: u64) -> Result<u64, OsdError> {

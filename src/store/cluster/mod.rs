@@ -24,6 +24,7 @@ use super::{
 };
 use crate::errno::Errno;
 use crate::mon::{self, MonClient, MonError, MonTarget};
+use crate::osd::codes::flag;
 use crate::osd::map::PoolSnap;
 use crate::osd::{self, OpAnswer, OsdClient, OsdError, WatchEvents, hobject};
 use crate::wire::types::{Hobject, Pgid};
@@ -51,13 +52,15 @@ pub struct ClusterStore {
     mon: Arc<MonClient>,
     osd: Arc<OsdClient>,
     pools: Pools,
+    /// Nothing waits while the cluster is full.
+    full_try: bool,
 }
 
 impl ClusterStore {
     /// `mon` and `osd` are connected and have a map.
     pub fn new(mon: Arc<MonClient>, osd: Arc<OsdClient>) -> Arc<ClusterStore> {
         let pools = Pools { mon: mon.clone(), osd: osd.clone() };
-        Arc::new(ClusterStore { mon, osd, pools })
+        Arc::new(ClusterStore { mon, osd, pools, full_try: false })
     }
 
     /// The client's two halves, for programs in Rust.
@@ -73,6 +76,14 @@ impl ClusterStore {
     pub async fn end(&self) {
         self.osd.shutdown().await;
         self.mon.shutdown().await;
+    }
+
+    fn request(&self, request: &Request) -> osd::OpRequest {
+        let mut asked = request::osd_request(request, now_ns());
+        if self.full_try && asked.flags & flag::FULL_FORCE == 0 {
+            asked.flags |= flag::FULL_TRY;
+        }
+        asked
     }
 
     /// Runs something of the pools' on a copy, so that the future owns what it needs.
@@ -138,7 +149,7 @@ impl Store for ClusterStore {
             return ready(Err(StoreError::Op(Errno::EINVAL)));
         }
         // Sent now: the order of calls is the order of lists.
-        let answered = self.osd.operate(request::osd_request(&request, now_ns()));
+        let answered = self.osd.operate(self.request(&request));
         let shape = reply::Shape::of(&request);
         drop(request);
         Box::pin(async move { shape.reply(answered.await?) })
@@ -154,8 +165,13 @@ impl Store for ClusterStore {
         let answered = move |answer: Result<OpAnswer, OsdError>| {
             done(answer.map_err(StoreError::from).and_then(|answer| shape.reply(answer)));
         };
-        self.osd.submit(request::osd_request(&request, now_ns()), answered);
+        self.osd.submit(self.request(&request), answered);
         None
+    }
+
+    fn full_try(&self) -> Option<Arc<dyn Store>> {
+        let (mon, osd, pools) = (self.mon.clone(), self.osd.clone(), self.pools.clone());
+        Some(Arc::new(ClusterStore { mon, osd, pools, full_try: true }))
     }
 
     fn list(
@@ -193,10 +209,13 @@ impl Store for ClusterStore {
         handler: Arc<dyn WatchHandler>,
     ) -> BoxFuture<StoreResult<WatchCookie>> {
         interp::normalize(&mut target);
-        let osd = self.osd.clone();
+        let (osd, full_try) = (self.osd.clone(), self.full_try);
         Box::pin(async move {
-            let cookie =
-                osd.watch(request::object_name(&target), timeout_s, Arc::new(Events(handler))).await?;
+            let (object, events) = (request::object_name(&target), Arc::new(Events(handler)));
+            let cookie = match full_try {
+                true => osd.watch_full_try(object, timeout_s, events).await?,
+                false => osd.watch(object, timeout_s, events).await?,
+            };
             Ok(WatchCookie(cookie))
         })
     }

@@ -53,7 +53,7 @@ fn event(event: u8, cookie: u64, notify_id: u64, payload: &str, result: i32, rep
 async fn watching(world: &World) -> (u64, Arc<Heard>, String) {
     let heard = Arc::new(Heard::default());
     let oid = world.objects(1, epoch::BASE, 1).remove(0);
-    let made = world.client.watch(name(&oid), 12, heard.clone());
+    let made = world.client.watch(name(&oid), 12, heard.clone(), 0);
     let wire = world.wire(1);
     world.ready(&wire);
     let asked = wire.requests().remove(0);
@@ -68,7 +68,7 @@ async fn watching(world: &World) -> (u64, Arc<Heard>, String) {
 async fn a_watch_that_the_osd_refuses_is_not_made() {
     let world = World::plain().await;
     let heard = Arc::new(Heard::default());
-    let made = world.client.watch(name(&world.objects(1, epoch::BASE, 1)[0]), 0, heard.clone());
+    let made = world.client.watch(name(&world.objects(1, epoch::BASE, 1)[0]), 0, heard.clone(), 0);
     let wire = world.wire(1);
     world.answer(&wire, &wire.requests()[0], -2);
     let error = made.await.unwrap().unwrap_err();
@@ -209,7 +209,7 @@ async fn a_watch_is_not_waited_for_longer_than_a_request() {
     let options = OsdOptions { op_timeout: Some(Duration::from_secs(3)), ..OsdOptions::default() };
     let world = World::new(options).await;
     let heard = Arc::new(Heard::default());
-    let made = world.client.watch(name(&world.objects(1, epoch::BASE, 1)[0]), 0, heard.clone());
+    let made = world.client.watch(name(&world.objects(1, epoch::BASE, 1)[0]), 0, heard.clone(), 0);
     let begun = tokio::time::Instant::now();
     assert_eq!(made.await.unwrap().unwrap_err(), OsdError::TimedOut { seconds: 3 });
     assert_eq!(begun.elapsed().as_secs(), 3);
