@@ -13,6 +13,8 @@ pub mod diff;
 mod error;
 #[cfg(test)]
 mod fixed_tests;
+#[cfg(test)]
+mod full_tests;
 mod gc;
 mod head;
 pub(crate) mod header;

@@ -1,5 +1,5 @@
 """What runs while something breaks, once on Ceph's libraries and once on ours: fio that verifies, the prefix checker, the beat."""
-import os, re, signal, subprocess, time
+import os, re, select, signal, subprocess, time
 
 from .cluster import HERE, Failed, clean_env
 
@@ -86,3 +86,34 @@ class Load:
             after = max([e - healed for b, e in mine if b < healed < e], default=0.0)
             found[kind] = (stall, after)
         return found
+
+
+class Ballast:
+    """An image that can be discarded or removed while the cluster is full (ballast.py)."""
+
+    def __init__(self, cluster, who, lib, mib, how):
+        self.name, self.how = who, how
+        env = dict(clean_env(), CEPH_CONF=cluster.conf, **({"LD_LIBRARY_PATH": lib} if lib else {}))
+        argv = ["/usr/bin/python3", os.path.join(HERE, "ballast.py"), "rbd", "%s-ballast-%s" % (who, how), str(mib), how]
+        argv = ["setpriv", "--pdeathsig", "KILL", *cluster.within("client", argv)]
+        self.process = subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def hear(self, word, seconds):
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            raise Failed("%s: %s an image on a full cluster: nothing in %d s" % (self.name, self.how, seconds))
+        line = self.process.stdout.readline()
+        if not line.startswith(word):
+            raise Failed("%s: %s an image on a full cluster: %s" % (self.name, self.how, line + self.process.stdout.read()))
+        return line.split()[-1]
+
+    def ready(self):
+        self.hear("ready", 120)
+
+    def free(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.hear("done", 60)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(30)

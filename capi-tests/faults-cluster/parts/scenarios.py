@@ -4,6 +4,8 @@ cluster mends itself, and what counts is the longest wait). What it says about i
    options  of the cluster"""
 import time
 
+from .load import Ballast
+
 now = time.monotonic
 ALL = {}
 
@@ -147,11 +149,55 @@ def tickets_expire(c):
 @fault(60, osd=5.0)
 def full(c):
     """The cluster is full, by a ratio that it has passed already, and has room again."""
-    for which, ratio in (("nearfull", 0.0001), ("backfillfull", 0.0002), ("full", 0.0003)):
-        c.ceph("osd", "set-%s-ratio" % which, ratio)
-    c.until("it is full", lambda: "full" in c.ceph("osd", "dump", json_out=True)["flags"] or "OSD_FULL" in c.ceph("health", json_out=True)["checks"])
+    ratios(c, 0.0001, 0.0002, 0.0003)
+    c.until("it is full", lambda: is_full(c))
     pause(10)
-    for which, ratio in (("full", 0.95), ("backfillfull", 0.9), ("nearfull", 0.85)):
-        c.ceph("osd", "set-%s-ratio" % which, ratio)
-    c.until("it is not full", lambda: "OSD_FULL" not in c.ceph("health", json_out=True)["checks"])
+    ratios(c, 0.85, 0.9, 0.95)
+    c.until("it is not full", lambda: not is_full(c))
+    return now()
+
+
+def is_full(c):
+    pools = c.ceph("osd", "dump", json_out=True)["pools"]
+    return any("full" in p["flags_names"].split(",") for p in pools if p["pool_name"] == "rbd")
+
+
+def ratios(c, nearfull, backfillfull, full):
+    rising = full < 0.9
+    values = [("nearfull", nearfull), ("backfillfull", backfillfull), ("full", full)]
+    for which, ratio in values if rising else values[::-1]:  # never one above the next
+        c.ceph("osd", "set-%s-ratio" % which, "%.5f" % ratio)
+
+
+@fault(90, osd=5.0)
+def full_freed(c):
+    """It is full until images are discarded and removed."""
+    mib = 160
+    ballast = [Ballast(c, who, lib, mib, how) for who, lib in c.libs for how in ("discard", "remove")]
+    for b in ballast:
+        b.ready()
+    c.clean()
+    used = max(n["utilization"] for n in c.ceph("osd", "df", json_out=True)["nodes"]) / 100
+    # What half of the ballast takes.
+    edge = used - len(ballast) * mib / 2048 / 8
+    ratios(c, edge - 0.002, edge - 0.001, edge)
+    c.until("it is full", lambda: is_full(c))
+    pause(10)
+    c.words = "; ".join("%s: %s in %s s" % (b.name, b.how, b.free()) for b in ballast)
+    c.until("there is room", lambda: not is_full(c))
+    healed = now()
+    ratios(c, 0.85, 0.9, 0.95)
+    for b in ballast:
+        b.end()
+    return healed
+
+
+@fault(45, osd=5.0)
+def quota(c):
+    """The pool has reached its quota, and gets a larger one."""
+    c.ceph("osd", "pool", "set-quota", "rbd", "max_bytes", 1000)
+    c.until("it is full", lambda: is_full(c), 60)
+    pause(10)
+    c.ceph("osd", "pool", "set-quota", "rbd", "max_bytes", 0)
+    c.until("it is not full", lambda: not is_full(c), 60)
     return now()

@@ -64,6 +64,10 @@ impl Record {
         }
     }
 
+    pub fn has_holes(&self) -> bool {
+        self.extents.iter().any(|(_, loc)| loc.is_none())
+    }
+
     pub fn slot(&self, slot: u32) -> &[u8] {
         let at = self.slots_at + slot as usize * SLOT_BYTES as usize;
         slot_data(&self.bytes[at..at + SLOT_BYTES as usize])

@@ -94,6 +94,9 @@ impl Writer {
         state.position = (record.place.segment, record.end());
         state.stats.replay_bytes += record.bytes.len() as u64;
         self.gc_look(state, record.bytes.len() as u64);
+        if record.has_holes() {
+            self.gc_look_at_holes();
+        }
         state.dirty_blocks -= record.permits;
         self.room.add_permits(record.permits as usize);
         if matches!(record.kind, RecordKind::Rollback { .. }) {

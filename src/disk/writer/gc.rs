@@ -88,9 +88,7 @@ impl Writer {
             }
         }
         let step = gc.step(self, log_bytes).await;
-        let segment_bytes = u64::from(self.shared.format.segment_bytes);
-        let total = self.head.state.totals().bytes;
-        if self.head.state.dead_bytes() > (total / DEAD_SHARE).max(DEAD_SEGMENTS * segment_bytes)
+        if self.much_is_dead()
             && self.state.lock().checkpoint.published < self.head.state.lsn()
             && let Err(error) = self.checkpoint().await
         {
@@ -104,6 +102,20 @@ impl Writer {
                 tracing::warn!("GC: {error}");
                 None
             }
+        }
+    }
+
+    /// Whether dead segments are worth a checkpoint, after which they are deleted.
+    fn much_is_dead(&self) -> bool {
+        let segment_bytes = u64::from(self.shared.format.segment_bytes);
+        let total = self.head.state.totals().bytes;
+        self.head.state.dead_bytes() > (total / DEAD_SHARE).max(DEAD_SEGMENTS * segment_bytes)
+    }
+
+    /// Called when a record with holes was applied: a large discard is a small record, and gives room back all the same.
+    pub(super) fn gc_look_at_holes(&self) {
+        if self.much_is_dead() {
+            self.gc.notify.notify_one();
         }
     }
 
