@@ -12,7 +12,8 @@ class Load:
         self.env = dict(clean_env(), CEPH_CONF=cluster.conf, **({"LD_LIBRARY_PATH": lib} if lib else {}))
         # Ceph's write-back cache keeps what was flushed, but what is left after a kill is no prefix of the writes.
         self.plain_conf = os.path.join(folder, name + ".conf")
-        text = open(cluster.conf).read() + ("" if lib else "\n[client]\n    rbd_cache = false\n")
+        more = "log_file = %s\n    debug_rbd = 10" % os.path.join(folder, name + ".log") if lib else "rbd_cache = false"
+        text = open(cluster.conf).read() + "\n[client]\n    %s\n" % more
         open(self.plain_conf, "w").write(text)
         self.procs, self.log = {}, os.path.join(folder, name + ".beat")
         self.run(["qemu-img", "create", "-q", "-f", "raw", "rbd:rbd/%s-fio:conf=%s" % (name, cluster.conf), "%dM" % fio_mib])
