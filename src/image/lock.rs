@@ -137,9 +137,27 @@ impl Image {
         }
         let taken = outcome.is_ok();
         self.gate.opened(outcome);
-        if taken {
-            self.send_notice(&Notice::AcquiredLock).await;
+        if !taken {
+            return;
         }
+        // The watch that the lock names was lost meanwhile, when there was no open gate to close yet: others may take this
+        // opener for dead. Whoever waited is inside and finishes; the next one takes the lock anew.
+        if !self.is_held_by_own_watch() {
+            return self.give_up_soon();
+        }
+        self.send_notice(&Notice::AcquiredLock).await;
+    }
+
+    fn give_up_soon(self: &Arc<Self>) {
+        if self.gate.want_close() {
+            self.env.spawn(Box::pin(self.clone().give_up_lock()));
+        }
+    }
+
+    fn is_held_by_own_watch(&self) -> bool {
+        let watch = self.watch_cookie();
+        let lock = self.lock.lock();
+        watch.is_some_and(|watch| lock.held.as_deref() == Some(cookie_of(watch).as_str()))
     }
 
     async fn take(self: &Arc<Self>) -> ImageResult<()> {
@@ -356,6 +374,11 @@ impl Image {
         let has =
             self.lock.lock().held.is_some() && matches!(self.gate.phase(), Phase::Open | Phase::Closing);
         has && self.has_lock_feature()
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_header_lock(&self) -> bool {
+        self.lock.lock().held.is_some()
     }
 
     fn has_lock_feature(&self) -> bool {

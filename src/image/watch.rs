@@ -28,6 +28,8 @@ pub struct HeaderWatch {
 #[derive(Default)]
 struct WatchState {
     cookie: Option<WatchCookie>,
+    /// Lost before it was known here that it had been made.
+    lost_early: Vec<WatchCookie>,
     /// The image is being closed: a lost watch is not made again.
     ended: bool,
     /// It was lost and cannot be made again (this client is fenced, the image is gone).
@@ -81,13 +83,28 @@ impl WatchHandler for Handler {
         tracing::warn!("image {}: the watch on its header is lost: {error}", image.id);
         {
             let mut state = image.watch.state.lock();
-            if state.ended || state.cookie != Some(cookie) {
-                return;
+            match state.cookie {
+                _ if state.ended => return,
+                Some(own) if own == cookie => state.cookie = None,
+                // An older one's.
+                Some(_) => return,
+                None => return state.lost_early.push(cookie),
             }
-            state.cookie = None;
         }
         let env = image.env.clone();
         env.spawn(Box::pin(async move { image.watch_again().await }));
+    }
+}
+
+#[cfg(test)]
+impl Image {
+    /// The store says that the watch is lost, if this opener is just taking over the disk; whether it is.
+    pub(super) fn lose_watch_while_opening(self: &Arc<Self>) -> bool {
+        let taking = self.gate.phase() == Phase::Opening && self.has_header_lock();
+        if taking && let Some(cookie) = self.watch_cookie() {
+            Handler(Arc::downgrade(self)).error(WatchCookie(cookie), StoreError::TimedOut);
+        }
+        taking
     }
 }
 
@@ -104,19 +121,22 @@ impl Image {
 
     pub(super) async fn start_watch(self: &Arc<Self>) -> ImageResult<()> {
         let target = self.pool.target(&header_object(&self.id));
-        let handler = Arc::new(Handler(Arc::downgrade(self)));
-        let cookie = self.pool.store.watch(target, 0, handler).await?;
-        let unwanted = {
-            let mut state = self.watch.state.lock();
-            if !state.ended {
-                state.cookie = Some(cookie);
+        loop {
+            let handler = Arc::new(Handler(Arc::downgrade(self)));
+            let cookie = self.pool.store.watch(target.clone(), 0, handler).await?;
+            {
+                let mut state = self.watch.state.lock();
+                let lost = std::mem::take(&mut state.lost_early).contains(&cookie);
+                if !state.ended && !lost {
+                    state.cookie = Some(cookie);
+                    return Ok(());
+                }
             }
-            state.ended
-        };
-        if unwanted {
-            self.pool.store.unwatch(cookie).await?;
+            let ended = self.pool.store.unwatch(cookie).await;
+            if self.watch.state.lock().ended {
+                return Ok(ended?);
+            }
         }
-        Ok(())
     }
 
     /// Ends the watch. If that fails (no space), it is tried again beside other work: a watch that stays would pass for an

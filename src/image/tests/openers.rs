@@ -1,6 +1,10 @@
 //! Several openers of one image: the lock, notifications, the dead.
 
+use std::sync::{OnceLock, Weak};
+
 use super::*;
+use crate::image::lock::LOCK_NAME;
+use crate::store::faulty::{Fault, FaultyStore};
 
 #[tokio::test]
 async fn read_only_openers_change_nothing() {
@@ -125,6 +129,39 @@ async fn a_dead_owner_is_fenced() {
     let second = open(&two, "a").await;
     assert_eq!(read(&second, 0, 12).await, b"flushed kept");
     second.close().await.unwrap();
+}
+
+/// The lock names a watch that is lost before the gate is open: it is taken anew, with the name of the new watch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_is_lost_while_the_lock_is_taken() {
+    let cluster = ModelCluster::new();
+    let image_cell: Arc<OnceLock<Weak<Image>>> = Arc::default();
+    let of_store = image_cell.clone();
+    let mut lost = false;
+    let store = FaultyStore::new(cluster.client(), env(), move |_| {
+        let image = of_store.get().and_then(Weak::upgrade);
+        lost = lost || image.is_some_and(|image| image.lose_watch_while_opening());
+        Fault::None
+    });
+    let pool = pool_of(store).await;
+    make(&pool, "a", MIB).await.unwrap();
+    let image = open(&pool, "a").await;
+    let first_watch = image.watch_cookie().unwrap();
+    image_cell.set(Arc::downgrade(&image)).unwrap();
+    let named_rightly = async {
+        loop {
+            image.write(0, &[b"data"]).await.unwrap();
+            let watch = image.watch_cookie().map(|cookie| format!("auto {cookie}"));
+            let info = cls_lock::info(&pool, &header_object(image.id()), LOCK_NAME).await.unwrap();
+            if watch.is_some() && info.lockers.first().map(|locker| locker.cookie.clone()) == watch {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), named_rightly).await.expect("in time");
+    assert_ne!(image.watch_cookie(), Some(first_watch), "it was lost");
+    image.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
