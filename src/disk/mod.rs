@@ -42,6 +42,10 @@ mod snaps;
 #[cfg(test)]
 mod speed_tests;
 pub mod state;
+#[doc(hidden)]
+pub mod synthetic;
+#[cfg(test)]
+mod synthetic_tests;
 mod takeover;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -22,3 +22,4 @@ pub use publish::{ROOT_KEY, publish_ops};
 pub(crate) use root::root_bytes;
 pub use root::{Object, Replay, RootBlob, SnapshotRoot};
 pub use write::Frozen;
+pub(crate) use write::OBJECT_BYTES;

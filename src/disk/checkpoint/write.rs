@@ -15,7 +15,7 @@ use crate::disk::state::DiskState;
 use crate::store::BoxFuture;
 
 /// A map object is closed when it is this long. Small enough that cleaning one is little work.
-const OBJECT_BYTES: usize = 4 << 20;
+pub(crate) const OBJECT_BYTES: usize = 4 << 20;
 /// Map objects being written at once.
 const WRITES_AT_ONCE: usize = 4;
 

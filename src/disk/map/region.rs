@@ -75,6 +75,19 @@ impl Region {
         region
     }
 
+    /// A region with all its blocks: block `i` is at `place(i)`.
+    pub fn filled(place: impl Fn(u32) -> Loc) -> Region {
+        let mut pieces: Vec<Piece> = Vec::new();
+        for block in 0..BLOCKS {
+            let piece = Piece::new(block, block + 1, place(block));
+            match pieces.last_mut() {
+                Some(last) if last.joins(piece) => last.blocks += 1,
+                Some(_) | None => pieces.push(piece),
+            }
+        }
+        Region::from_pieces(pieces)
+    }
+
     pub(super) fn from_packed(packed: Packed) -> Region {
         let mapped = (0..BLOCKS).filter(|&block| packed.get(block).is_some()).count() as u32;
         let mut region = Region { repr: Repr::Packed(packed), mapped };
