@@ -485,20 +485,20 @@ impl Disk {
         match newer {
             Mode::Snapshot(view) => {
                 in_range(offset, length, view.size_bytes)?;
-                diff_bytes(older, &view.map, offset, length).await
+                diff_bytes(&self.shared, older, &view.map, offset, length).await
             }
             Mode::Writer(writer) => {
                 in_range(offset, length, writer.size_bytes())?;
                 // What was accepted must be in the map.
                 writer.flush_to_map().await?;
-                diff_bytes(older, &writer.head.state.map(), offset, length).await
+                diff_bytes(&self.shared, older, &writer.head.state.map(), offset, length).await
             }
             Mode::Reader(reader) => {
                 reader.refresh().await?;
                 for _ in 0..READ_ATTEMPTS {
                     let head = reader.head();
                     in_range(offset, length, head.size_bytes())?;
-                    match diff_bytes(older, &head.state.map(), offset, length).await {
+                    match diff_bytes(&self.shared, older, &head.state.map(), offset, length).await {
                         Err(error) if error.is_not_found() => reader.reload().await?,
                         done => return done,
                     }
@@ -573,6 +573,7 @@ pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> D
 
 /// The difference of two maps in a range of bytes.
 async fn diff_bytes(
+    shared: &Shared,
     from: Option<&ExtentMap>,
     to: &ExtentMap,
     offset: u64,
@@ -580,7 +581,7 @@ async fn diff_bytes(
 ) -> DiskResult<Vec<DiffRun>> {
     let end = offset + length;
     let first = offset / BLOCK_BYTES;
-    let found = diff(from, to, Lba(first), end.div_ceil(BLOCK_BYTES) - first).await?;
+    let found = super::diff::diff(shared, from, to, Lba(first), end.div_ceil(BLOCK_BYTES) - first).await?;
     let run = |extent: &DiffExtent| {
         let low = (extent.lba.0 * BLOCK_BYTES).max(offset);
         let high = ((extent.lba.0 + extent.blocks) * BLOCK_BYTES).min(end);

@@ -7,9 +7,10 @@ mod buffer;
 mod cache;
 pub mod check;
 pub mod checkpoint;
+mod copies;
 #[cfg(test)]
 mod damage_tests;
-pub mod diff;
+mod diff;
 mod error;
 #[cfg(test)]
 mod fixed_tests;
@@ -56,7 +57,7 @@ mod writer;
 
 pub use api::{Compared, DiffRun, Disk, DiskResult, Tried};
 pub use checkpoint::{Deletable, Frozen, Replay, RootBlob, SnapshotPin, SnapshotRoot};
-pub use diff::{DiffExtent, diff};
+pub use diff::DiffExtent;
 pub use error::DiskError;
 pub use map::{ExtentMap, MapExtent};
 pub use names::{DiskNames, EPOCH_XATTR, MapObjectNumber};

@@ -149,6 +149,17 @@ pub struct DiskStats {
     pub segments: u64,
     /// Bytes appended by this opener, with headers and trailers.
     pub log_bytes: u64,
+    /// Of them, those of Gc records, and the blocks that they copied.
+    pub gc_bytes: u64,
+    pub gc_blocks: u64,
+    /// Bytes and blocks of all segments in the table, and bytes of those of them that are dead and not yet deleted.
+    pub segment_bytes: u64,
+    pub segment_blocks: u64,
+    pub dead_bytes: u64,
+    /// Bytes of map objects written by this opener's checkpoints.
+    pub map_bytes: u64,
+    /// Checkpoints published by this opener.
+    pub checkpoints: u64,
     /// Records that the last open or take-over replayed.
     pub replayed_records: u64,
     /// Log bytes since the newest checkpoint: what a replay has to go through.

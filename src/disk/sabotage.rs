@@ -45,8 +45,10 @@ pub(crate) enum Sabotage {
     DeleteBeforeCheckpoint,
     /// A copy replaces what was written after its source.
     GcMovesOverwritten,
-    /// GC moves what a snapshot shows, after the snapshot.
-    GcIgnoresSnapshot,
+    /// A diff takes for written what GC has moved.
+    DiffByPlaces,
+    /// A diff takes for a copy of the older block whatever GC has moved.
+    DiffTrustsCopies,
     /// A snapshot is taken of what is applied, without what is in the buffer.
     SnapshotWithoutBuffer,
     /// A snapshot is removed while a rollback to it may still be replayed.

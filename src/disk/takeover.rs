@@ -4,6 +4,7 @@
 //! exists, whatever an older writer manages to append is found and replayed by the next newcomer; from then on
 //! nothing of an older writer can become part of the log.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use super::replay::{LogCursor, LogRecord, Loss, Peek, Step};
 use super::sabotage::{Accepted, Sabotage, accepted, broken};
 use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error, when_full};
 use super::writer::{Start, Writer};
-use super::{DiskError, DiskResult, DiskStats, Lsn, RootBlob, SegmentSeq, WriterEpoch};
+use super::{DiskError, DiskResult, DiskStats, Lsn, Pressure, Replay, RootBlob, SegmentSeq, WriterEpoch};
 use crate::errno::Errno;
 use crate::store::{Op, Reply, Request};
 
@@ -56,9 +57,12 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
         return Err(DiskError::Fenced { mine: epoch.0, theirs: header.epoch.0 });
     }
     let (head, position) = Head::open(shared, &header.root).await?;
+    head.state.set_epoch(epoch);
+    let mut begun_with = Some(RootBlob::decode(&header.root, &shared.names.header().oid)?);
     let mut cursor = LogCursor::new(position, Some(epoch));
     let mut stats = DiskStats { checkpoint_lsn: position.lsn.0, ..DiskStats::default() };
     let mut checked = false;
+    let mut roomy = true;
     let mut suspect: Option<Loss> = None;
     loop {
         match cursor.step(shared).await? {
@@ -68,6 +72,9 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
                 }
                 stats.replayed_records += records.len() as u64;
                 stats.replay_bytes += records.iter().map(LogRecord::stored_bytes).sum::<u64>();
+                if roomy && head.state.pressure() >= Pressure::Checkpoint {
+                    roomy = make_room(shared, &head, &cursor, &mut begun_with, &mut stats).await?;
+                }
                 continue;
             }
             Step::Gone => {
@@ -89,7 +96,6 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
             }
             checked = true;
         }
-        head.state.set_epoch(epoch);
         if let Some(start) = create_first(shared, &cursor, &head, epoch).await? {
             tracing::info!(
                 "{}: epoch {}, replayed {} records, {} bytes, in {:.3} s",
@@ -101,12 +107,50 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
             );
             start_warming(shared, &head);
             stats.replay_bytes += start.offset;
-            let root = RootBlob::decode(&header.root, &shared.names.header().oid)?;
-            let writer = Writer::new(shared.clone(), head, start, stats, root);
+            let writer = Writer::new(shared.clone(), head, start, stats, begun_with);
             writer.start_gc();
             return Ok(writer);
         }
         // An older writer was faster: its segment is part of the log.
+    }
+}
+
+/// Publishes what is replayed, before the changed pages take more memory than the map may have. It is final: no older
+/// writer can add to segments that are sealed, and whoever comes next would accept the same records. False: it could
+/// not be done, and memory has to do.
+async fn make_room(
+    shared: &Shared,
+    head: &Head,
+    cursor: &LogCursor,
+    begun_with: &mut Option<RootBlob>,
+    stats: &mut DiskStats,
+) -> DiskResult<bool> {
+    // As before any writer's first checkpoint: the next one looks only for what was left after the published one.
+    if let Some(root) = begun_with {
+        if let Err(error) = head.state.remove_orphans(root).await {
+            tracing::warn!("no checkpoint during replay: {error}");
+            return Ok(false);
+        }
+        *begun_with = None;
+    }
+    let position = cursor.position();
+    let replay = Replay { segment: position.segment, offset: position.offset as u32 };
+    let Some(frozen) = head.state.freeze(replay)? else { return Ok(false) };
+    let no_pairs = |_: &RootBlob| BTreeMap::new();
+    match frozen.commit(&shared.store, &shared.names.header(), no_pairs).await {
+        Ok((_, root)) => {
+            tracing::info!("{}: checkpoint at {} during replay", shared.names.header().oid, root.lsn.0);
+            stats.checkpoint_lsn = root.lsn.0;
+            stats.replay_bytes = 0;
+            stats.checkpoints += 1;
+            Ok(true)
+        }
+        Err(error @ DiskError::Fenced { .. }) => Err(error),
+        // It may be published or not: the next checkpoint decides.
+        Err(error) => {
+            tracing::warn!("no checkpoint during replay: {error}");
+            Ok(false)
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn is_pinned(moments: &[u64], born: u64, died: u64) -> bool {
 
 impl Meta {
     /// Of what is known to be dead, all that the published checkpoint does not need and `snapshots` do not pin.
-    fn deletable(&self, snapshots: &[SnapshotPin]) -> Deletable {
+    fn deletable(&mut self, snapshots: &[SnapshotPin]) -> Deletable {
         let Some((mut lsn, mut open)) = self.published else { return Deletable::default() };
         if broken(Sabotage::DeleteBeforeCheckpoint) {
             (lsn, open) = (self.lsn, SegmentSeq(u64::MAX));
@@ -49,18 +49,22 @@ impl Meta {
         };
         let lsns = sorted(|pin| pin.lsn.0);
         let checkpoints = sorted(|pin| pin.checkpoint);
-        let segments = self
-            .dead
-            .range(..open)
-            .filter(|(_, dead)| dead.died <= lsn && !is_pinned(&lsns, dead.born.0, dead.died.0))
-            .map(|(&seq, _)| seq);
+        let mut segments = Vec::new();
+        self.pinned_bytes = 0;
+        for (&seq, dead) in self.dead.range(..open) {
+            if is_pinned(&lsns, dead.born.0, dead.died.0) {
+                self.pinned_bytes += u64::from(dead.bytes);
+            } else if dead.died <= lsn {
+                segments.push(seq);
+            }
+        }
         let objects = self
             .objects
             .iter()
             .filter(|(_, object)| object.died != 0 && object.died <= self.published_checkpoint)
             .filter(|(_, object)| !is_pinned(&checkpoints, object.born, object.died))
             .map(|(&number, _)| number);
-        Deletable { segments: segments.collect(), objects: objects.collect() }
+        Deletable { segments, objects: objects.collect() }
     }
 }
 

@@ -22,18 +22,19 @@ pub(crate) struct LiveRun {
 }
 
 impl LiveRun {
-    /// The run in pieces of at most so many blocks.
-    pub fn pieces(self, most: u32) -> impl Iterator<Item = LiveRun> {
-        (0..self.blocks).step_by(most.max(1) as usize).map(move |first| {
-            let blocks = (self.blocks - first).min(most);
-            let at = first as usize * SLOT_BYTES as usize;
-            LiveRun {
-                lba: Lba(self.lba.0 + u64::from(first)),
-                blocks,
-                from: self.from.nth(first),
-                slots: self.slots.slice(at..at + blocks as usize * SLOT_BYTES as usize),
-            }
-        })
+    /// Its first `blocks` blocks, and the rest if there is one.
+    pub fn split_at(self, blocks: u32) -> (LiveRun, Option<LiveRun>) {
+        if self.blocks <= blocks {
+            return (self, None);
+        }
+        let at = blocks as usize * SLOT_BYTES as usize;
+        let rest = LiveRun {
+            lba: Lba(self.lba.0 + u64::from(blocks)),
+            blocks: self.blocks - blocks,
+            from: self.from.nth(blocks),
+            slots: self.slots.slice(at..),
+        };
+        (LiveRun { blocks, slots: self.slots.slice(..at), ..self }, Some(rest))
     }
 }
 

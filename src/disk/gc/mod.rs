@@ -1,12 +1,14 @@
 //! Garbage collection: copies what lives in mostly dead segments, so that they die and can be deleted.
 //!
-//! A round scans the segment table and chooses victims; a step copies as many of them as fill one Gc record, which
-//! begins a segment of its own, so that data that has lived long is not mixed with what was just written. The copies
-//! take effect when their record is applied, and only where the map still points to their source: a newer write is
-//! never hidden. Victims are deleted after the next checkpoint by the ordinary rule (`checkpoint::delete`).
+//! A round scans the segment table and chooses victims; they are copied in the order of their data's ages, a Gc record
+//! at a time, each in a segment of its own, so that data that has lived long is not mixed with what was just written,
+//! nor old with young. The copies take effect when their record is applied, and only where the map still points to
+//! their source: a newer write is never hidden. Victims are deleted after the next checkpoint by the ordinary rule
+//! (`checkpoint::delete`); the writer takes one at the end of each round.
 //!
-//! Pace: GC works whenever the segments hold more than `live / target`, so in the long run it copies just as much as
-//! the writes ask for; between two steps it pauses while there is other work, the less the more surplus there is.
+//! Pace: a round begins when the segments hold more than `live / target`, and cleans a share of the log. Between two
+//! of its records the user writes a part of what the first has won, or some time passes. So victims that wait for
+//! their deletion take space for a short part of the time only, and GC goes as fast as the writes ask for.
 
 mod collect;
 mod scan;
@@ -18,7 +20,6 @@ mod tests;
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -29,25 +30,62 @@ use super::{DiskResult, Lsn, SLOT_BYTES, SegmentSeq};
 use collect::{LiveRun, live_runs};
 use victims::{Candidate, Limits, Space, utilisation};
 
-/// Victims of a round: a scan costs a look at every segment, so it should be good for some steps; but what looked
-/// best some time ago is not best any more.
+/// A round wins this share of the log: a scan costs a look at every segment, and a round a
+/// checkpoint; but the more victims there are, the worse are the last of them (a 32nd of the segments costs 1 %
+/// more copies than one at a time).
+const ROUND_SHARE: u64 = 128;
+/// Most victims of a round: so many, or this share of the segments.
 const MIN_VICTIMS: usize = 4;
-const VICTIM_SHARE: usize = 64;
+const VICTIM_SHARE: u64 = 16;
+/// Between two records of a round the user writes this part of the space that the first won.
+const ROUND_SPEED: u64 = 4;
 /// After a scan without victims this share of the log must be new before the next.
 const RESCAN_SHARE: u64 = 16;
 
+/// With a surplus of more than this share of the log the collector does not wait for the user.
+const HURRY_SHARE: u64 = 64;
+
 /// The log may grow beyond what the target allows by this share of it and so many segments; then writes wait.
-const SLACK_PERCENT: u64 = 10;
+const SLACK_PERCENT: u64 = 1;
 const SLACK_SEGMENTS: u64 = 4;
+
+/// How large the log may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    target_percent: u8,
+    segment_bytes: u64,
+}
+
+impl Bound {
+    pub fn new(shared: &Shared) -> Bound {
+        Bound {
+            target_percent: shared.options.gc_utilisation_percent.clamp(10, 95),
+            segment_bytes: u64::from(shared.format.segment_bytes),
+        }
+    }
+
+    /// Bytes of segments above what the target allows, by the totals alone. Dead segments, which only wait to be
+    /// deleted, do not count.
+    pub fn surplus(&self, state: &DiskState) -> u64 {
+        let totals = state.totals();
+        let bytes = totals.bytes.saturating_sub(state.dead_bytes());
+        Space { live_bytes: totals.live * SLOT_BYTES, bytes }.surplus(self.target_percent)
+    }
+
+    /// Whether writes should wait: the log has grown beyond what the target allows, by a share of it.
+    pub fn is_passed(&self, state: &DiskState) -> bool {
+        let live = state.totals().live * SLOT_BYTES;
+        let slack = live / u64::from(self.target_percent) * SLACK_PERCENT;
+        self.surplus(state) > slack + SLACK_SEGMENTS * self.segment_bytes
+    }
+}
 
 /// Where GC puts its copies.
 pub(crate) trait GcLog {
-    /// Appends a Gc record in a segment of its own; completes when it is durable and applied. False, and nothing was
-    /// done, if `snapshots_begun` is not `begun` any more: what a snapshot shows must not be moved after it, because
-    /// a diff tells by their places which blocks are equal.
-    fn append_gc(&self, batch: GcBatch, begun: u64) -> impl Future<Output = DiskResult<bool>> + Send;
-    /// How many snapshots were begun by this writer, made or not.
-    fn snapshots_begun(&self) -> u64;
+    /// The newest segment of the log.
+    fn newest_segment(&self) -> SegmentSeq;
+    /// Appends a Gc record in a segment of its own; completes when it is durable and applied.
+    fn append_gc(&self, batch: GcBatch) -> impl Future<Output = DiskResult<()>> + Send;
     /// LSNs of all snapshots.
     fn snapshots(&self) -> impl Future<Output = DiskResult<Vec<Lsn>>> + Send;
 }
@@ -90,55 +128,45 @@ impl GcBatch {
 pub(crate) enum Step {
     /// Live data is as large a share of the log as is aimed at, or nothing can be won.
     Idle,
-    /// Copied this much.
-    Copied { bytes: u64 },
+    /// Copied this much, which wins so much space once the victims are deleted.
+    Copied { bytes: u64, won: u64 },
+    /// All victims of a round are copied, or the round was given up: a checkpoint makes them deletable.
+    Done,
 }
 
 /// The garbage collector of a writer.
 pub(crate) struct Gc {
     shared: Arc<Shared>,
     state: Arc<DiskState>,
-    target_percent: u8,
+    bound: Bound,
     /// Chosen and not yet cleaned.
     queue: VecDeque<Candidate>,
+    /// Live slots of victims that did not fit the last record any more.
+    left: VecDeque<LiveRun>,
+    /// Victims all of whose slots are copied or in `left`.
+    cleaned: Vec<SegmentSeq>,
     /// Segments that could not be cleaned whole: damaged slots stay where they are.
     stuck: BTreeSet<SegmentSeq>,
     /// No scan before the log has grown to this many bytes written.
     rescan_at: u64,
-    /// Snapshots begun when victims were chosen.
-    begun: u64,
 }
 
 impl Gc {
     pub fn new(shared: Arc<Shared>, state: Arc<DiskState>) -> Gc {
-        let target_percent = shared.options.gc_utilisation_percent.clamp(10, 95);
         Gc {
+            bound: Bound::new(&shared),
             shared,
             state,
-            target_percent,
             queue: VecDeque::new(),
+            left: VecDeque::new(),
+            cleaned: Vec::new(),
             stuck: BTreeSet::new(),
             rescan_at: 0,
-            begun: 0,
         }
     }
 
-    /// Bytes of segments above what the target allows, by the totals alone; dead segments, which only wait to be
-    /// deleted, do not count.
-    pub fn surplus(&self) -> u64 {
-        let totals = self.state.totals();
-        let space = Space {
-            live_bytes: totals.live * SLOT_BYTES,
-            bytes: totals.bytes.saturating_sub(self.state.dead_bytes()),
-        };
-        space.surplus(self.target_percent)
-    }
-
-    /// Whether writes should wait: the log has grown beyond what the target allows, by a share of it.
-    pub fn is_far_behind(&self) -> bool {
-        let live = self.state.totals().live * SLOT_BYTES;
-        let slack = live / u64::from(self.target_percent) * 100 * SLACK_PERCENT / 100;
-        self.surplus() > slack + SLACK_SEGMENTS * u64::from(self.shared.format.segment_bytes)
+    fn surplus(&self) -> u64 {
+        self.bound.surplus(&self.state)
     }
 
     /// Looks for victims again although the last time there were none: a snapshot was removed.
@@ -146,16 +174,30 @@ impl Gc {
         self.rescan_at = 0;
     }
 
+    fn in_round(&self) -> bool {
+        !self.queue.is_empty() || !self.left.is_empty()
+    }
+
+    /// Whether the log holds so much more than the target allows that a record's worth should be cleaned.
+    pub fn has_surplus(&self) -> bool {
+        self.surplus() >= self.record_bytes()
+    }
+
+    /// If the next step is the first of a round: what its record will win, roughly.
+    pub fn begins_round(&self) -> Option<u64> {
+        (!self.in_round() && self.has_surplus()).then(|| self.record_bytes())
+    }
+
     /// Copies one record's worth, if there is reason to. `written_bytes`: what the log has grown by since this
     /// collector was made, its copies included.
     pub async fn step(&mut self, log: &(impl GcLog + Sync), written_bytes: u64) -> DiskResult<Step> {
+        let in_round = self.in_round();
         // The map has to make room first; copies would fill it even more.
-        if self.surplus() < self.record_bytes() || self.state.pressure() == Pressure::Stop {
-            self.queue.clear();
-            return Ok(Step::Idle);
+        if self.state.pressure() == Pressure::Stop {
+            return Ok(self.give_up(in_round));
         }
-        if self.queue.is_empty() {
-            if written_bytes < self.rescan_at {
+        if !in_round {
+            if !self.has_surplus() || written_bytes < self.rescan_at {
                 return Ok(Step::Idle);
             }
             self.choose(log).await?;
@@ -165,19 +207,42 @@ impl Gc {
                 return Ok(Step::Idle);
             }
         }
-        let mut runs = Vec::new();
-        let mut bytes = 0;
-        let mut cleaned = Vec::new();
+        let won = self.gather().await?;
+        let runs = self.next_record();
+        let bytes = runs.iter().map(|run| run.slots.len() as u64).sum::<u64>();
+        if !runs.is_empty() {
+            log.append_gc(GcBatch::new(runs)).await?;
+        }
+        if self.left.is_empty() {
+            for seq in std::mem::take(&mut self.cleaned) {
+                if self.state.segment(seq).await?.is_some_and(|info| info.live > 0) {
+                    self.stuck.insert(seq);
+                }
+            }
+            if self.queue.is_empty() {
+                return Ok(Step::Done);
+            }
+        }
+        Ok(Step::Copied { bytes, won })
+    }
+
+    fn give_up(&mut self, in_round: bool) -> Step {
+        self.queue.clear();
+        self.left.clear();
+        self.cleaned.clear();
+        if in_round { Step::Done } else { Step::Idle }
+    }
+
+    /// Reads the live slots of victims until there are enough for a record. The space that their deletion wins.
+    async fn gather(&mut self) -> DiskResult<u64> {
+        let mut won = 0;
+        let mut bytes = self.left.iter().map(|run| run.slots.len() as u64).sum::<u64>();
         while bytes < self.record_bytes() {
             let Some(victim) = self.queue.pop_front() else { break };
             // It may have died since it was chosen.
             let Some(info) = self.state.segment(victim.seq).await? else { continue };
             if info.live == 0 {
                 continue;
-            }
-            if !runs.is_empty() && bytes + victims::live_bytes(&info) > self.record_bytes() {
-                self.queue.push_front(victim);
-                break;
             }
             let live = match live_runs(&self.shared, &self.state.map(), victim.seq).await {
                 Ok(live) => live,
@@ -188,55 +253,56 @@ impl Gc {
                     continue;
                 }
             };
-            bytes += live.iter().map(|run| run.slots.len() as u64).sum::<u64>();
-            runs.extend(live);
-            cleaned.push(victim.seq);
+            let copies = live.iter().map(|run| run.slots.len() as u64).sum::<u64>();
+            won += u64::from(info.bytes).saturating_sub(copies);
+            bytes += copies;
+            self.left.extend(live);
+            self.cleaned.push(victim.seq);
         }
-        if !runs.is_empty() {
-            for batch in self.split(runs) {
-                if !log.append_gc(batch, self.begun).await? {
-                    self.queue.clear();
-                    return Ok(Step::Copied { bytes: 0 });
-                }
-            }
-        }
-        for seq in cleaned {
-            if self.state.segment(seq).await?.is_some_and(|info| info.live > 0) {
-                self.stuck.insert(seq);
-            }
-        }
-        Ok(Step::Copied { bytes })
+        Ok(won)
     }
 
-    /// How long to wait before the next step, which took `took`, while there is other work.
-    pub fn pause(&self, took: Duration) -> Duration {
-        let share = self.surplus() as f64 / (self.state.totals().bytes.max(1)) as f64;
-        match share {
-            share if share > 0.05 => Duration::ZERO,
-            share if share > 0.02 => took,
-            _ => took * 3,
+    /// Takes as much of what was gathered as fits a record.
+    fn next_record(&mut self) -> Vec<LiveRun> {
+        let mut room = (self.record_bytes() / SLOT_BYTES) as u32;
+        let mut runs = Vec::new();
+        while room > 0
+            && let Some(run) = self.left.pop_front()
+        {
+            let (run, rest) = run.split_at(room);
+            room -= run.blocks;
+            runs.push(run);
+            if let Some(rest) = rest {
+                self.left.push_front(rest);
+            }
         }
+        runs
+    }
+
+    /// What the user writes before the next record of a round, after one that has won so much.
+    pub fn headway(&self, won: u64) -> u64 {
+        let behind = self.surplus() > self.state.totals().bytes / HURRY_SHARE;
+        if behind { 0 } else { won / ROUND_SPEED }
     }
 
     async fn choose(&mut self, log: &(impl GcLog + Sync)) -> DiskResult<()> {
-        self.begun = log.snapshots_begun();
         let newest_snapshot = log.snapshots().await?.into_iter().max();
         let limits = Limits {
-            now: self.state.lsn(),
+            now: log.newest_segment(),
             before: self.state.published_segment(),
             newest_snapshot,
-            target_percent: self.target_percent,
+            target_percent: self.bound.target_percent,
         };
-        let most = MIN_VICTIMS.max(self.state.totals().segments as usize / VICTIM_SHARE);
+        let totals = self.state.totals();
+        let most = MIN_VICTIMS.max((totals.segments / VICTIM_SHARE) as usize);
         let scan = self.state.scan(limits, most + self.stuck.len()).await?;
         let space = scan.space;
-        if space.surplus(self.target_percent) < self.record_bytes() {
+        if space.surplus(self.bound.target_percent) < self.record_bytes() {
             // What is surplus by the totals is pinned.
             return Ok(());
         }
-        let stuck = &self.stuck;
-        let victims = scan.victims.into_iter().filter(|victim| !stuck.contains(&victim.seq));
-        self.queue = victims.take(most).collect();
+        let enough = totals.bytes / ROUND_SHARE;
+        self.queue = scan.best.take(enough, &self.stuck).into();
         let mean = self.queue.iter().map(|victim| utilisation(&victim.info)).sum::<f64>()
             / self.queue.len().max(1) as f64;
         tracing::debug!("GC: {} victims, {:.0} % live, {:?}", self.queue.len(), mean * 100.0, space);
@@ -248,25 +314,5 @@ impl Gc {
         let slots = (u64::from(self.shared.format.segment_bytes) - 128) / (SLOT_BYTES + 32);
         let most = u64::from(self.shared.options.gc_record_bytes) / SLOT_BYTES;
         slots.min(most).max(1) * SLOT_BYTES
-    }
-
-    /// Batches that fit a record each.
-    fn split(&self, runs: Vec<LiveRun>) -> Vec<GcBatch> {
-        let limit = self.record_bytes();
-        let mut batches = Vec::new();
-        let mut part: Vec<LiveRun> = Vec::new();
-        let mut bytes = 0;
-        for run in runs.into_iter().flat_map(|run| run.pieces((limit / SLOT_BYTES) as u32)) {
-            if bytes + run.slots.len() as u64 > limit {
-                batches.push(GcBatch::new(std::mem::take(&mut part)));
-                bytes = 0;
-            }
-            bytes += run.slots.len() as u64;
-            part.push(run);
-        }
-        if !part.is_empty() {
-            batches.push(GcBatch::new(part));
-        }
-        batches
     }
 }

@@ -1,6 +1,6 @@
 //! Goes through the whole segment table without filling the page cache with it.
 
-use super::victims::{Best, Candidate, Limits, Space};
+use super::victims::{Best, Limits, Space};
 use crate::disk::pages::{FANOUT, Page, PageKey, Tree};
 use crate::disk::segments::PAGE_SEGMENTS;
 use crate::disk::state::DiskState;
@@ -9,7 +9,7 @@ use crate::disk::{DiskError, SegmentInfo, SegmentSeq};
 /// What a scan found.
 pub(crate) struct Scan {
     pub space: Space,
-    pub victims: Vec<Candidate>,
+    pub best: Best,
 }
 
 impl DiskState {
@@ -82,6 +82,6 @@ impl DiskState {
         for seq in dead {
             self.note_if_dead(seq).await?;
         }
-        Ok(Scan { space, victims: best.take() })
+        Ok(Scan { space, best })
     }
 }

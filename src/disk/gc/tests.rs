@@ -45,11 +45,15 @@ fn content(block: usize, version: u32) -> [u8; 4096] {
 
 impl World {
     async fn new(blocks: usize, options: DiskOptions) -> World {
+        World::with_segments(blocks, SEGMENT, options).await
+    }
+
+    async fn with_segments(blocks: usize, segment_bytes: u64, options: DiskOptions) -> World {
         let store = ModelCluster::new().client();
         let pool: PoolId = store.pool_lookup("rbd").await.unwrap();
         let names = DiskNames::new(pool, "", "abc", None);
         let params = FormatParams {
-            segment_bytes: SEGMENT as u32,
+            segment_bytes: segment_bytes as u32,
             ..FormatParams::new(blocks as u64 * BLOCK_BYTES, [7; 16])
         };
         Disk::format(&store, &names, &params).await.unwrap();
@@ -184,7 +188,7 @@ fn space_is_bounded_and_nothing_is_lost() {
 }
 
 #[test]
-fn what_a_snapshot_shows_stays_where_it_is() {
+fn a_snapshot_is_whole_and_diffs_are_exact_beside_gc() {
     with_seeds(4, |chance| {
         block_on(async {
             let mut world = World::new(2048, options(false)).await;
@@ -199,7 +203,7 @@ fn what_a_snapshot_shows_stays_where_it_is() {
                 world.write(block).await;
             }
             world.clean(&mut gc).await;
-            // The diff names the blocks that were written, and no others: what the snapshot shows was not moved.
+            // The diff names the blocks that were written, and no others, wherever GC has moved them.
             let runs = world.disk.diff(Some(snapshot.id), None, 0, 2048 * BLOCK_BYTES).await.unwrap();
             let differ: u64 = runs.iter().map(|run| run.length / BLOCK_BYTES).sum();
             let written = world.blocks.iter().zip(&frozen).filter(|(now, then)| now != then).count();
@@ -222,9 +226,9 @@ fn what_a_snapshot_shows_stays_where_it_is() {
     });
 }
 
-/// A snapshot that is begun after victims were chosen: the copies are not made.
+/// A snapshot that is made after victims were chosen: what it shows is moved, and is equal all the same.
 #[test]
-fn a_new_snapshot_stops_a_step() {
+fn what_is_moved_after_a_snapshot_does_not_differ() {
     block_on(async {
         let mut world = World::new(2048, options(false)).await;
         for round in 0..4 {
@@ -237,14 +241,99 @@ fn a_new_snapshot_stops_a_step() {
         let mut gc = collector(&world);
         gc.choose(&writer).await.unwrap();
         assert!(!gc.queue.is_empty());
-        let before = writer.stats().records;
+        let before = writer.stats().gc_blocks;
         let snapshot = world.disk.snap_create("s").await.unwrap();
-        let records = writer.stats().records;
-        assert_eq!(gc.step(&writer, 0).await.unwrap(), Step::Copied { bytes: 0 });
-        assert_eq!(writer.stats().records, records, "{before} before the snapshot");
-        assert!(gc.queue.is_empty());
-        let runs = world.disk.diff(Some(snapshot.id), None, 0, 2048 * BLOCK_BYTES).await.unwrap();
-        assert_eq!(runs, vec![]);
+        let all = 2048 * BLOCK_BYTES;
+        while gc.step(&writer, 0).await.unwrap() != Step::Done {}
+        assert!(writer.stats().gc_blocks > before);
+        assert_eq!(world.disk.diff(Some(snapshot.id), None, 0, all).await.unwrap(), vec![]);
+        world.write(77).await;
+        // From the snapshot to one that sees the copies, as well.
+        let second = world.disk.snap_create("t").await.unwrap();
+        let one = DiffRun { offset: 77 * BLOCK_BYTES, length: BLOCK_BYTES, exists: true };
+        for to in [None, Some(second.id)] {
+            assert_eq!(world.disk.diff(Some(snapshot.id), to, 0, all).await.unwrap(), vec![one]);
+        }
+    });
+}
+
+/// What diffs from nothing and the newest root say is used is what the model has, beside GC, snapshots and discards.
+#[test]
+fn used_space_is_exact() {
+    with_seeds(3, |chance| {
+        block_on(async {
+            const BLOCKS: usize = 2048;
+            let mut world = World::new(BLOCKS, options(false)).await;
+            let mut gc = collector(&world);
+            let mut snapshots: Vec<(SnapshotId, Vec<u32>)> = Vec::new();
+            for round in 0..6 {
+                world.write(0).await;
+                for _ in 0..BLOCKS {
+                    let block = 1 + chance.below(BLOCKS as u64 - 1) as usize;
+                    match chance.below(8) {
+                        0 => world.discard(block, (BLOCKS - block).min(16)).await,
+                        _ => world.write(block).await,
+                    }
+                }
+                if round % 2 == 1 {
+                    let info = world.disk.snap_create(&format!("s{round}")).await.unwrap();
+                    snapshots.push((info.id, world.blocks.clone()));
+                }
+                world.clean(&mut gc).await;
+                let now = (None, world.blocks.clone());
+                let all = snapshots.iter().map(|(id, blocks)| (Some(*id), blocks.clone())).chain([now]);
+                for (id, blocks) in all {
+                    let runs = world.disk.diff(None, id, 0, BLOCKS as u64 * BLOCK_BYTES).await.unwrap();
+                    let mut used = vec![false; BLOCKS];
+                    for run in &runs {
+                        assert!(run.exists);
+                        let first = (run.offset / BLOCK_BYTES) as usize;
+                        used[first..first + (run.length / BLOCK_BYTES) as usize].fill(true);
+                    }
+                    let written: Vec<bool> = blocks.iter().map(|&version| version > 0).collect();
+                    assert!(used == written, "{id:?}");
+                }
+                world.writer().checkpoint().await.unwrap();
+                let space = usage::space(&world.store, &world.names).await.unwrap();
+                assert_eq!(space.live_log_bytes, world.live_bytes());
+                assert_eq!(space.used_bytes, world.live_bytes() / SLOT_BYTES * BLOCK_BYTES);
+            }
+        });
+    });
+}
+
+/// Snapshots that come and go: what each pins is given back, and no segment is held by one after the other.
+#[test]
+fn snapshots_in_turn_do_not_hold_what_they_do_not_need() {
+    const BLOCKS: usize = 2048;
+    with_seeds(2, |chance| {
+        block_on(async {
+            let mut world = World::with_segments(BLOCKS, SEGMENT / 4, options(false)).await;
+            let mut gc = collector(&world);
+            for block in 0..BLOCKS {
+                world.write(block).await;
+            }
+            let mut last = None;
+            for turn in 0..24 {
+                for _ in 0..BLOCKS / 4 {
+                    let block = chance.below(BLOCKS as u64) as usize;
+                    world.write(block).await;
+                }
+                let snapshot = world.disk.snap_create(&format!("s{turn}")).await.unwrap();
+                if let Some(last) = last.replace(snapshot.id) {
+                    world.disk.snap_remove(last).await.unwrap();
+                }
+                world.clean(&mut gc).await;
+                let (bytes, live) = (world.segment_bytes().await, world.live_bytes());
+                // Were segments that a snapshot pins not cleaned at all, it would be far above.
+                assert!(bytes <= live * 3, "turn {turn}: {bytes} bytes of segments for {live} live");
+                World::check(&world.disk, &world.blocks).await;
+            }
+            world.disk.snap_remove(last.unwrap()).await.unwrap();
+            world.clean(&mut gc).await;
+            let (bytes, live) = (world.segment_bytes().await, world.live_bytes());
+            assert!(bytes <= live * 100 / 70 + 6 * SEGMENT, "{bytes} bytes of segments for {live} live");
+        });
     });
 }
 
@@ -252,7 +341,7 @@ fn a_new_snapshot_stops_a_step() {
 #[test]
 fn a_damaged_slot_is_not_copied() {
     block_on(async {
-        let mut world = World::new(1024, options(false)).await;
+        let mut world = World::new(1024, DiskOptions { gc_utilisation_percent: 95, ..options(false) }).await;
         for block in 0..1024 {
             world.write(block).await;
         }
@@ -286,38 +375,47 @@ fn a_damaged_slot_is_not_copied() {
     });
 }
 
-/// The collector runs by itself while writes go on, and keeps up.
+/// The collector runs by itself while writes go on, and keeps up: writes wait for it, however slow its task is. What
+/// is not bounded by that waits for a checkpoint: dead segments, of which a deletion may be late on a busy machine.
 #[test]
 fn gc_keeps_up_with_writes() {
     block_on(async {
         let mut world = World::new(4096, options(true)).await;
         let mut chance = Chance::new(3);
         let mut most = 0;
-        for i in 0..12 * 4096 {
+        for _ in 0..12 * 4096 {
             world.write(chance.below(4096) as usize).await;
-            if i % 512 == 0 {
-                most = most.max(world.segment_bytes().await);
-            }
+            let stats = world.disk.stats();
+            most = most.max(stats.segment_bytes - stats.dead_bytes);
         }
         let live = world.live_bytes();
-        // 70 %, dead segments that wait for a checkpoint, and what one round of GC may be behind.
-        assert!(most <= live * 100 / 70 + 20 * SEGMENT, "{most} bytes of segments for {live} live");
+        // The slack beyond which writes wait, and what was accepted before that.
+        assert!(most <= live * 100 / 70 + 10 * SEGMENT, "{most} bytes of segments for {live} live");
+        // Everything that died is given back once nothing is written any more.
+        let writer = world.writer();
+        writer.checkpoint().await.unwrap();
+        let deleted = writer.admin.lock().await;
+        drop(deleted);
+        writer.delete_unreachable().await.unwrap();
+        let bytes = world.segment_bytes().await;
+        assert!(bytes <= most + 4 * SEGMENT, "{bytes} bytes of segments for {live} live");
         World::check(&world.disk, &world.blocks).await;
         world.reopen(true).await;
         World::check(&world.disk, &world.blocks).await;
     });
 }
 
-/// How much is written for each byte that the user writes, over 20 overwrites of the image (issue: at most 1.9, 1.65
-/// and 1.45). Slow; run by name.
+/// How much is written for each byte that the user writes: the short form of `cargo bench --bench gc`, whose goals are
+/// 1.9, 1.65 and 1.45. Larger than those, because the image is small: some segments more or less are a share of it.
 #[test]
-#[ignore = "takes a minute"]
-fn amplification() {
-    let mut failed = false;
-    for (name, limit) in [("uniform", 1.9), ("zipf", 1.65), ("90/10", 1.45)] {
+fn amplification_stays_low() {
+    const BLOCKS: usize = 8192;
+    const WARM_UP: usize = 4;
+    const OVERWRITES: usize = 4;
+    for (name, limit) in [("uniform", 1.95), ("zipf", 1.7), ("90/10", 1.5)] {
         block_on(async {
-            const BLOCKS: usize = 32768;
-            let mut world = World::new(BLOCKS, options(true)).await;
+            let options = DiskOptions { gc_utilisation_percent: 68, ..options(true) };
+            let mut world = World::with_segments(BLOCKS, SEGMENT / 8, options).await;
             let mut chance = Chance::new(11);
             let sums = zipf(BLOCKS);
             let pick = |chance: &mut Chance| match name {
@@ -335,9 +433,9 @@ fn amplification() {
                 world.write(block).await;
             }
             let mut start = 0;
-            for round in 0..20 {
-                if round == 10 {
-                    start = world.disk.stats().log_bytes;
+            for round in 0..WARM_UP + OVERWRITES {
+                if round == WARM_UP {
+                    start = world.disk.stats().gc_blocks;
                 }
                 for _ in 0..BLOCKS {
                     let block = pick(&mut chance);
@@ -345,17 +443,15 @@ fn amplification() {
                 }
             }
             world.disk.flush().await.unwrap();
-            let written = world.disk.stats().log_bytes - start;
-            let amplification = written as f64 / (10 * BLOCKS) as f64 / BLOCK_BYTES as f64;
-            let bytes = world.segment_bytes().await;
-            println!(
-                "{name}: {amplification:.2}, segments {:.2} of live",
-                bytes as f64 / world.live_bytes() as f64
-            );
-            failed |= amplification > limit;
+            let copied = world.disk.stats().gc_blocks - start;
+            let amplification = 1.0 + copied as f64 / (OVERWRITES * BLOCKS) as f64;
+            let space = world.segment_bytes().await as f64 / world.live_bytes() as f64;
+            println!("{name}: {amplification:.2}, segments {space:.2} of live");
+            assert!(amplification <= limit, "{name}: {amplification:.2}");
+            // 68 %, one round, and what is on its way.
+            assert!(space <= 1.65, "{name}: {space:.2}");
         });
     }
-    assert!(!failed);
 }
 
 fn zipf(n: usize) -> Vec<f64> {

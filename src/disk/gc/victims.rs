@@ -1,6 +1,7 @@
 //! Which segments to clean, and whether to: pure decisions from the numbers of the segment table.
 
-use crate::disk::sabotage::{Sabotage, broken};
+use std::collections::BTreeSet;
+
 use crate::disk::{Lsn, SLOT_BYTES, SegmentInfo, SegmentSeq};
 
 /// A segment that could be cleaned.
@@ -14,16 +15,18 @@ pub(crate) struct Candidate {
 /// What limits the choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Limits {
-    /// LSN of now.
-    pub now: Lsn,
+    /// The newest segment: the numbers of segments are the clock, because the log grows by one of them at a time.
+    pub now: SegmentSeq,
     /// Only segments before this one: those that replay does not need.
     pub before: SegmentSeq,
-    /// LSN of the newest snapshot: a segment born at or before it cannot be deleted while the snapshot is there,
-    /// so cleaning it would take space and give none.
+    /// LSN of the newest snapshot: a segment born at or before it cannot be deleted while the snapshot is there.
     pub newest_snapshot: Option<Lsn>,
     /// The share of live data that is aimed at, in percent.
     pub target_percent: u8,
 }
+
+/// A segment that a snapshot pins is cleaned when at most this share of it lives.
+const MAX_LIVE_IF_PINNED: f64 = 0.25;
 
 /// Sums over the segments that cleaning can do something about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -55,16 +58,24 @@ pub(crate) fn utilisation(info: &SegmentInfo) -> f64 {
 }
 
 impl Limits {
-    /// Whether cleaning the segment can ever give space back; dead ones need no cleaning.
+    /// Whether cleaning the segment can give space back; dead ones need no cleaning.
+    ///
+    /// Where a snapshot pins it, that will be when the snapshot is gone; until then the copies take space. So only
+    /// what has little left is cleaned, and a snapshot that stays for ever costs at most that share of the image. Left
+    /// alone altogether, a segment would be pinned until its last block has died, by one snapshot after the other.
     pub fn eligible(&self, seq: SegmentSeq, info: &SegmentInfo) -> bool {
-        seq < self.before
-            && info.live > 0
-            && (self.newest_snapshot.is_none_or(|snapshot| snapshot < info.birth)
-                || broken(Sabotage::GcIgnoresSnapshot))
+        let pinned = self.newest_snapshot.is_some_and(|snapshot| info.birth <= snapshot);
+        seq < self.before && info.live > 0 && (!pinned || utilisation(info) <= MAX_LIVE_IF_PINNED)
     }
 
-    /// Cost and benefit (Rosenblum, Ousterhout 1992): the space that is won, times how long it will stay won,
-    /// for reading the segment and writing what lives. `None`: not worth it.
+    /// Cost and benefit (Rosenblum, Ousterhout 1992): the space that is won, times how long it will stay won, for
+    /// writing what lives. Reading it is not counted: it takes no space, and a Gc record is written once.
+    ///
+    /// How long: the age of the *segment* in the log, not that of its data. What lives in a segment that was written
+    /// long ago has lived through all of that and dies slowly, be it a copy or not; a copy that was just made says
+    /// nothing yet about how fast its segment dies. (With the age of the data, copies of cold blocks are copied again
+    /// while nearly full: 1.48 instead of 1.40 for 90/10 overwrites, and 2.04 instead of 1.88 for uniform ones.)
+    /// `None`: not worth it.
     pub fn candidate(&self, seq: SegmentSeq, info: &SegmentInfo) -> Option<Candidate> {
         if !self.eligible(seq, info) {
             return None;
@@ -74,8 +85,8 @@ impl Limits {
         if live > (1.0 + f64::from(self.target_percent) / 100.0) / 2.0 {
             return None;
         }
-        let age = self.now.0.saturating_sub(info.age.0) as f64 + 1.0;
-        Some(Candidate { seq, info: *info, score: (1.0 - live) * age / (1.0 + live) })
+        let age = self.now.0.saturating_sub(seq.0) as f64 + 1.0;
+        Some(Candidate { seq, info: *info, score: (1.0 - live) * age / live.max(f64::EPSILON) })
     }
 }
 
@@ -102,9 +113,17 @@ impl Best {
         self.candidates.truncate(self.most);
     }
 
-    /// The chosen, those of like age together: what is copied together then dies together.
-    pub fn take(mut self) -> Vec<Candidate> {
+    /// The best that together win `enough` bytes, as far as there are so many, without those of `except`; in the order
+    /// of their data's ages, and so they are copied: what is copied together then dies together.
+    pub fn take(mut self, enough: u64, except: &BTreeSet<SegmentSeq>) -> Vec<Candidate> {
+        self.candidates.retain(|candidate| !except.contains(&candidate.seq));
         self.cut();
+        let mut won = 0;
+        self.candidates.retain(|candidate| {
+            let needed = won < enough;
+            won += u64::from(candidate.info.bytes) - live_bytes(&candidate.info);
+            needed
+        });
         self.candidates.sort_by_key(|candidate| (candidate.info.age, candidate.seq));
         self.candidates
     }

@@ -83,6 +83,8 @@ pub(crate) struct Meta {
     pub objects: BTreeMap<MapObjectNumber, Object>,
     /// Segments without a live block that are known. A scan of the table finds all.
     pub dead: DeadSegments,
+    /// Bytes of dead segments that snapshots pinned when it was last asked what may be deleted.
+    pub pinned_bytes: u64,
     /// Published checkpoint: its LSN and the segment of its replay position.
     pub published: Option<(Lsn, SegmentSeq)>,
     pub published_checkpoint: u64,
@@ -122,6 +124,7 @@ impl DiskState {
             last_object: 0,
             objects: BTreeMap::new(),
             dead: DeadSegments::default(),
+            pinned_bytes: 0,
             published: None,
             published_checkpoint: 0,
             failed: None,
@@ -175,6 +178,7 @@ impl DiskState {
             last_object: root.last_object,
             objects: root.objects.clone(),
             dead: DeadSegments::default(),
+            pinned_bytes: 0,
             published: Some((root.lsn, root.replay.segment)),
             published_checkpoint: root.checkpoint,
             failed: None,
@@ -213,6 +217,12 @@ impl DiskState {
 
     pub fn totals(&self) -> SegmentTotals {
         self.pages.lock().totals
+    }
+
+    /// Bytes of dead segments that the next deletion may remove: not those that a snapshot pinned at the last one.
+    pub fn deletable_bytes(&self) -> u64 {
+        let meta = self.meta.lock();
+        meta.dead.bytes().saturating_sub(meta.pinned_bytes)
     }
 
     /// Bytes of segments that are known to be dead and wait to be deleted.

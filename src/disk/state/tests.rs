@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{DiskState, GcMove, RecordAt};
 use crate::disk::checkpoint::{Frozen, Replay, RootBlob, SnapshotPin, SnapshotRoot};
-use crate::disk::diff::{DiffExtent, diff};
+use crate::disk::diff::{DiffExtent, diff_places};
 use crate::disk::map::ExtentMap;
 use crate::disk::names::MapObjectNumber;
 use crate::disk::pages::memory::MemoryObjects;
@@ -399,7 +399,7 @@ impl World {
                 let older = from.map_or(&empty, |from| from.1);
                 // An odd range, to cut runs at both ends.
                 let (first, end) = (5, BLOCKS - 7);
-                let found = diff(from.map(|from| &from.0), to, Lba(first), end - first).await.unwrap();
+                let found = diff_places(from.map(|from| &from.0), to, Lba(first), end - first).await.unwrap();
                 let mut expected: Vec<DiffExtent> = Vec::new();
                 let lbas: BTreeSet<u64> = older.map.keys().chain(newer.map.keys()).copied().collect();
                 for &lba in lbas.range(first..end) {

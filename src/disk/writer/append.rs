@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::takeover::create_segment;
 use super::{Stage, State, Writer};
 use crate::disk::buffer::Record;
+use crate::disk::log::RecordKind;
 use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::shared::{epoch_is, store_error, when_full};
 use crate::disk::{DiskError, DiskResult, Lsn};
@@ -77,6 +78,11 @@ impl Writer {
                 state.stats.appends += 1;
                 state.stats.records += records.len() as u64;
                 state.stats.log_bytes += records.iter().map(|record| record.bytes.len() as u64).sum::<u64>();
+                for record in records.iter().filter(|record| record.kind == RecordKind::Gc) {
+                    state.stats.gc_bytes += record.bytes.len() as u64;
+                    state.stats.gc_blocks +=
+                        record.extents.iter().map(|(extent, _)| u64::from(extent.blocks)).sum::<u64>();
+                }
                 state.stats.segments += records.iter().filter(|r| r.place.creates_segment()).count() as u64;
                 self.advance_durable(&mut state);
             }

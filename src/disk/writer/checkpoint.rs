@@ -166,12 +166,12 @@ impl Writer {
                     }
                     None => BTreeMap::new(),
                 };
-                frozen.commit(&self.shared.store, &header, pairs).await.map(|(_, root)| root.lsn)
+                frozen.commit(&self.shared.store, &header, pairs).await.map(|(_, root)| root)
             }
             Err(error) => Err(error),
         };
         let published = outcome.is_ok();
-        self.committed(&outcome, bytes);
+        self.committed(outcome.as_ref(), bytes);
         if let (Some(waiter), Some(info)) = (waiter, taken) {
             // ACK (snapshot): it is in the header together with its root.
             let _ = waiter.send(outcome.map(|_| info));
@@ -196,14 +196,18 @@ impl Writer {
         }
     }
 
-    fn committed(self: &Arc<Self>, outcome: &DiskResult<Lsn>, bytes: u64) {
+    fn committed(self: &Arc<Self>, outcome: Result<&RootBlob, &DiskError>, bytes: u64) {
         let mut state = self.state.lock();
         state.checkpoint.running = false;
         match outcome {
-            Ok(lsn) => {
-                state.checkpoint.published = *lsn;
+            Ok(root) => {
+                let lsn = root.lsn;
+                state.checkpoint.published = lsn;
                 state.checkpoint.failed_at = None;
                 state.stats.checkpoint_lsn = lsn.0;
+                state.stats.checkpoints += 1;
+                let written = root.objects.values().filter(|object| object.born == root.checkpoint);
+                state.stats.map_bytes += written.map(|object| u64::from(object.bytes)).sum::<u64>();
                 state.stats.replay_bytes -= bytes;
                 let later = state.checkpoint.waiters.split_off(&Lsn(lsn.0 + 1));
                 for waiter in std::mem::replace(&mut state.checkpoint.waiters, later).into_values().flatten()
@@ -261,6 +265,16 @@ impl Writer {
         let lsn = self.state.lock().newest();
         self.wait_durable(lsn).await?;
         self.wait_applied(lsn).await?;
+        self.checkpoint_of(lsn).await
+    }
+
+    /// Publishes a checkpoint that has all that is applied now.
+    pub(super) async fn checkpoint_of_applied(self: &Arc<Self>) -> DiskResult<()> {
+        let lsn = self.state.lock().applied;
+        self.checkpoint_of(lsn).await
+    }
+
+    async fn checkpoint_of(self: &Arc<Self>, lsn: Lsn) -> DiskResult<()> {
         let receiver = {
             let mut state = self.state.lock();
             if let Some(error) = &state.failed {

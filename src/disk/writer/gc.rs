@@ -1,7 +1,9 @@
 //! Runs garbage collection beside the writer, and appends its records.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -9,15 +11,23 @@ use super::{State, Writer};
 use crate::disk::buffer::Record;
 use crate::disk::gc::{Gc, GcBatch, GcLog, Step};
 use crate::disk::header::Header;
-use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{DiskResult, Lsn, SegmentSeq};
+use crate::env::Env;
 
 /// Dead segments that wait for a checkpoint before they can be deleted: as a share of the log, and at least as
 /// many as this.
 const DEAD_SHARE: u64 = 32;
 const DEAD_SEGMENTS: u64 = 8;
+/// A checkpoint is taken for the collector when it finds nothing and this share of the log is in none.
+const YOUNG_SHARE: u64 = 16;
 /// The collector looks at the log each time that a segment has grown by this share.
 const LOOKS_PER_SEGMENT: u64 = 8;
+/// In a round the user waits for the next record when he has written this part of what the last one won: a round is
+/// short, in log bytes, however fast the user is.
+const ROUND_LIMIT: u64 = 3;
+/// Between two records of a round at most so many times as long passes as the first one took, if the user writes
+/// little.
+const IDLE_SHARE: u32 = 3;
 
 /// Wakes the collector; when the writer goes, for the last time.
 #[derive(Default)]
@@ -32,6 +42,13 @@ pub(super) struct GcSignal {
 impl Drop for GcSignal {
     fn drop(&mut self) {
         self.notify.notify_one();
+    }
+}
+
+impl State {
+    /// Bytes that the log has grown by because of the user.
+    fn user_bytes(&self) -> u64 {
+        self.stats.log_bytes - self.stats.gc_bytes
     }
 }
 
@@ -58,58 +75,82 @@ impl Writer {
                     if unpinned.swap(false, Ordering::Relaxed) {
                         gc.look_again();
                     }
-                    let (begin, before) = (env.now(), writer.log_bytes());
-                    if gc.is_far_behind() {
-                        writer.set_gc_behind(&mut writer.state.lock(), true);
+                    let begin = env.now();
+                    if let Some(most) = gc.begins_round() {
+                        writer.gc_let_user(0, most / ROUND_LIMIT);
                     }
-                    let copied = writer.gc_step(&mut gc, before).await;
-                    // Where nothing can be cleaned, waiting would not help.
-                    if copied.is_none() || !gc.is_far_behind() {
-                        writer.set_gc_behind(&mut writer.state.lock(), false);
+                    let step = writer.gc_step(&mut gc).await;
+                    {
+                        let mut state = writer.state.lock();
+                        // Where nothing can be cleaned, waiting would not help.
+                        state.gc_helpless =
+                            step == Step::Idle && writer.gc_bound.is_passed(&writer.head.state);
+                        if step == Step::Idle {
+                            state.gc_round_limit = u64::MAX;
+                        }
+                        writer.gc_judge(&mut state);
                     }
-                    let Some(copied) = copied else { break };
-                    let busy = writer.log_bytes() - before > copied + copied / 8;
-                    drop(writer);
-                    if busy {
-                        env.sleep(gc.pause(env.now().saturating_sub(begin))).await;
+                    match step {
+                        Step::Idle => break,
+                        Step::Done => {}
+                        Step::Copied { won, .. } => {
+                            let until = writer.gc_let_user(gc.headway(won), won / ROUND_LIMIT);
+                            drop(writer);
+                            let most = (env.now().saturating_sub(begin)) * IDLE_SHARE;
+                            wait_for_user(&weak, &notify, &*env, until, most).await;
+                        }
                     }
                 }
             }
         }));
     }
 
-    /// One step; the bytes copied. `None`: nothing more to do before the log has grown.
-    async fn gc_step(self: &Arc<Self>, gc: &mut Gc, log_bytes: u64) -> Option<u64> {
+    /// One step, and after a round the checkpoint that makes the victims deletable.
+    async fn gc_step(self: &Arc<Self>, gc: &mut Gc) -> Step {
         {
             // Without room in the store copies would only be in the way of what is to be written.
             let state = self.state.lock();
             if state.draining || state.no_space.is_some() {
-                return None;
+                return Step::Idle;
             }
         }
-        let step = gc.step(self, log_bytes).await;
-        if self.much_is_dead()
+        let step = gc.step(self, self.log_bytes()).await.unwrap_or_else(|error| {
+            tracing::warn!("GC: {error}");
+            Step::Idle
+        });
+        let segment_bytes = u64::from(self.shared.format.segment_bytes);
+        let total = self.head.state.totals().bytes;
+        // What replay needs is not cleaned: a small image may be in the log that is in no checkpoint many times over.
+        let in_replay = self.state.lock().stats.replay_bytes;
+        let young = step == Step::Idle
+            && gc.has_surplus()
+            && in_replay > (total / YOUNG_SHARE).max(DEAD_SEGMENTS * segment_bytes);
+        if (self.much_is_dead() || young || (step == Step::Done && self.head.state.deletable_bytes() > 0))
             && self.state.lock().checkpoint.published < self.head.state.lsn()
-            && let Err(error) = self.checkpoint().await
+            && let Err(error) = self.checkpoint_of_applied().await
         {
-            tracing::warn!("no checkpoint after GC: {error}");
-            return None;
+            tracing::warn!("no checkpoint for GC: {error}");
+            return Step::Idle;
         }
-        match step {
-            Ok(Step::Copied { bytes }) => Some(bytes),
-            Ok(Step::Idle) => None,
-            Err(error) => {
-                tracing::warn!("GC: {error}");
-                None
-            }
+        if young {
+            gc.look_again();
+            return Step::Done;
         }
+        step
+    }
+
+    /// Whether writes wait for the collector.
+    fn gc_judge(&self, state: &mut State) {
+        let behind = !state.gc_helpless
+            && (state.user_bytes() > state.gc_round_limit || self.gc_bound.is_passed(&self.head.state));
+        self.set_gc_behind(state, behind);
     }
 
     /// Whether dead segments are worth a checkpoint, after which they are deleted.
     fn much_is_dead(&self) -> bool {
         let segment_bytes = u64::from(self.shared.format.segment_bytes);
         let total = self.head.state.totals().bytes;
-        self.head.state.dead_bytes() > (total / DEAD_SHARE).max(DEAD_SEGMENTS * segment_bytes)
+        self.head.state.deletable_bytes() > (total / DEAD_SHARE).max(DEAD_SEGMENTS * segment_bytes)
     }
 
     /// Called when a record with holes was applied: a large discard is a small record, and gives room back all the same.
@@ -122,7 +163,9 @@ impl Writer {
     pub(super) fn set_gc_behind(&self, state: &mut State, behind: bool) {
         if state.gc_behind != behind && !(behind && state.failed.is_some()) {
             state.gc_behind = behind;
-            if !behind {
+            if behind {
+                self.gc.notify.notify_one();
+            } else {
                 self.gc.caught_up.notify_waiters();
             }
         }
@@ -145,13 +188,32 @@ impl Writer {
         self.state.lock().stats.log_bytes
     }
 
+    /// Lets the user write `most` bytes before the next record of the round is copied; the collector itself goes on
+    /// when the log has grown to what is returned.
+    fn gc_let_user(&self, headway: u64, most: u64) -> u64 {
+        let mut state = self.state.lock();
+        let now = state.user_bytes();
+        // What he wrote beyond the last limit, before he was stopped, counts for this one.
+        state.gc_round_limit = now.min(state.gc_round_limit) + most.max(headway);
+        now + headway
+    }
+
     /// Called when a record was applied.
     pub(super) fn gc_look(&self, state: &mut State, bytes: u64) {
+        if !state.gc_behind {
+            self.gc_judge(state);
+        }
         state.gc_bytes += bytes;
         if state.gc_bytes * LOOKS_PER_SEGMENT >= u64::from(self.shared.format.segment_bytes) {
             state.gc_bytes = 0;
             self.gc.notify.notify_one();
         }
+    }
+
+    /// Whether the collector goes on at once: the user has written so much, or cannot before it has.
+    fn gc_may_go_on(&self, until: u64) -> bool {
+        let state = self.state.lock();
+        state.gc_behind || state.failed.is_some() || state.user_bytes() >= until
     }
 
     /// Called when a snapshot was removed.
@@ -161,14 +223,31 @@ impl Writer {
     }
 }
 
+/// Until the user's part of the log has grown to `until` bytes, or `most` has passed, or the writer is gone.
+async fn wait_for_user(weak: &Weak<Writer>, notify: &Notify, env: &dyn Env, until: u64, most: Duration) {
+    let end = env.now() + most;
+    while weak.upgrade().is_some_and(|writer| !writer.gc_may_go_on(until)) {
+        let left = end.saturating_sub(env.now());
+        if left.is_zero() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = notify.notified() => {}
+            () = env.sleep(left) => {}
+        }
+    }
+}
+
 impl GcLog for Arc<Writer> {
-    async fn append_gc(&self, batch: GcBatch, begun: u64) -> DiskResult<bool> {
+    fn newest_segment(&self) -> SegmentSeq {
+        self.state.lock().segment
+    }
+
+    async fn append_gc(&self, batch: GcBatch) -> DiskResult<()> {
         let (lsn, appends) = {
             let mut state = self.state.lock();
             state.usable()?;
-            if state.snapshots_begun != begun && !broken(Sabotage::GcIgnoresSnapshot) {
-                return Ok(false);
-            }
             self.close_batch(&mut state);
             if state.offset > 0 {
                 state.segment = SegmentSeq(state.segment.0 + 1);
@@ -192,12 +271,7 @@ impl GcLog for Arc<Writer> {
             }
             tracing::warn!("GC waits: {error}");
         }
-        self.wait_applied(lsn).await?;
-        Ok(true)
-    }
-
-    fn snapshots_begun(&self) -> u64 {
-        self.state.lock().snapshots_begun
+        self.wait_applied(lsn).await
     }
 
     async fn snapshots(&self) -> DiskResult<Vec<Lsn>> {

@@ -18,6 +18,7 @@ use crate::sync::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::buffer::{Batch, BufferPool, Place, Record, RecordSpec};
+use super::gc::Bound;
 use super::head::Head;
 use super::log::{RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES};
 use super::range_lock::RangeLocks;
@@ -47,6 +48,7 @@ pub(crate) struct Writer {
     /// Told when the store has no room, so that writers who wait for room in the buffer learn of it.
     no_space: Notify,
     gc: gc::GcSignal,
+    gc_bound: Bound,
     /// The root that this writer began with, until what interrupted checkpoints left behind it is removed.
     begun_with: tokio::sync::Mutex<Option<RootBlob>>,
 }
@@ -98,12 +100,14 @@ struct State {
     /// Where the record after the last applied one begins.
     position: (SegmentSeq, u64),
     checkpoint: Checkpoints,
-    /// SnapCreate records appended.
-    snapshots_begun: u64,
     /// Records of snapshots that are begun, and not known to be in the header, or never to come there.
     snapshots_under_way: Vec<Lsn>,
     /// Writes wait until garbage collection has caught up.
     gc_behind: bool,
+    /// The collector found nothing to clean, or does not run, so nobody waits for it.
+    gc_helpless: bool,
+    /// The user's part of the log, in bytes, beyond which writes wait for the next record of a round.
+    gc_round_limit: u64,
     /// Bytes applied since the garbage collector last looked.
     gc_bytes: u64,
     size_bytes: u64,
@@ -124,7 +128,7 @@ impl Writer {
         head: Arc<Head>,
         start: Start,
         stats: DiskStats,
-        root: RootBlob,
+        begun_with: Option<RootBlob>,
     ) -> Arc<Writer> {
         let room_blocks = (shared.options.dirty_limit() / SLOT_BYTES).min(1 << 28) as u32;
         let size_bytes = head.size_bytes();
@@ -160,16 +164,18 @@ impl Writer {
                 ager: false,
                 position: (start.segment, start.offset),
                 checkpoint: Checkpoints::after(Lsn(stats.checkpoint_lsn)),
-                snapshots_begun: 0,
                 snapshots_under_way: Vec::new(),
                 gc_behind: false,
+                gc_helpless: true,
+                gc_round_limit: u64::MAX,
                 gc_bytes: 0,
                 size_bytes,
                 stats,
             }),
             no_space: Notify::new(),
             gc: gc::GcSignal::default(),
-            begun_with: tokio::sync::Mutex::new(Some(root)),
+            gc_bound: Bound::new(&shared),
+            begun_with: tokio::sync::Mutex::new(begun_with),
             shared,
         })
     }
@@ -179,11 +185,15 @@ impl Writer {
     }
 
     pub fn stats(&self) -> DiskStats {
+        let (totals, dead_bytes) = (self.head.state.totals(), self.head.state.dead_bytes());
         let state = self.state.lock();
         DiskStats {
             durable_lsn: state.durable.0,
             applied_lsn: state.applied.0,
             dirty_bytes: u64::from(state.dirty_blocks) * super::BLOCK_BYTES,
+            segment_bytes: totals.bytes,
+            segment_blocks: totals.blocks,
+            dead_bytes,
             ..state.stats
         }
     }

@@ -168,7 +168,6 @@ impl Writer {
         let (lsn, made) = {
             let mut state = self.state.lock();
             state.usable()?;
-            state.snapshots_begun += 1;
             let lsn = self.push_record(&mut state, RecordKind::SnapCreate { snapshot: info.id.0 });
             state.snapshots_under_way.push(lsn);
             info.lsn = lsn;

@@ -70,7 +70,8 @@ impl Object {
             Mutation::Create | Mutation::Remove => {}
             Mutation::Write { offset, data, .. } => {
                 self.punch(offset, offset + data.len() as u64);
-                self.data.insert(offset, data);
+                // A copy: `data` may be a small part of a large buffer, and would keep all of it.
+                self.data.insert(offset, Bytes::copy_from_slice(&data));
             }
             Mutation::Zero { offset, length } => self.punch(offset, offset + length),
             Mutation::Truncate { size } => self.punch(size, u64::MAX),
