@@ -361,7 +361,7 @@ impl Bench {
             format!(
                 "{} written, replayed {} in {} records, opened in {took:.2?}; peak memory {}",
                 mib(written),
-                mib(stats.replay_bytes),
+                mib(stats.replayed_bytes),
                 stats.replayed_records,
                 mib(peak)
             ),

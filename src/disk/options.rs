@@ -162,6 +162,8 @@ pub struct DiskStats {
     pub checkpoints: u64,
     /// Records that the last open or take-over replayed.
     pub replayed_records: u64,
+    /// Log bytes of them.
+    pub replayed_bytes: u64,
     /// Log bytes since the newest checkpoint: what a replay has to go through.
     pub replay_bytes: u64,
     /// Dirty bytes in the buffer.

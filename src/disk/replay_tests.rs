@@ -45,7 +45,7 @@ fn run(test: impl Future<Output = ()>) {
 async fn replayed(cluster: &ModelCluster, names: &DiskNames) -> u64 {
     let disk = open(&cluster.client(), names, bounded()).await;
     disk.acquire().await.unwrap();
-    disk.stats().replay_bytes
+    disk.stats().replayed_bytes
 }
 
 #[test]
@@ -103,5 +103,43 @@ fn failing_checkpoints_make_writers_wait_and_are_tried_again() {
         assert!(disk.stats().checkpoint_lsn > 0);
         disk.close().await.unwrap();
         assert!(replayed(&cluster, &names).await <= SEGMENT);
+    });
+}
+
+/// With less memory than the dead writer had: the replay takes checkpoints, and whoever comes after a second crash goes on
+/// from the last of them.
+#[test]
+fn a_replay_with_little_memory_takes_checkpoints() {
+    run(async {
+        const ROOM: u64 = 256 << 10;
+        let cluster = ModelCluster::new();
+        let names = formatted(&cluster.client(), 4 << 30).await;
+        let roomy = DiskOptions { checkpoint_log_bytes: 1 << 30, ..bounded() };
+        let disk = open(&cluster.client(), &names, roomy.clone()).await;
+        disk.acquire().await.unwrap();
+        let place = |n: u64| n * 7919 % (1 << 20) * BLOCK_BYTES;
+        for n in 0..BLOCKS {
+            disk.write(place(n), &[&[n as u8; 4096]]).await.unwrap();
+        }
+        disk.flush().await.unwrap();
+        assert_eq!(disk.stats().checkpoint_lsn, 0);
+        drop(disk);
+        let tight = DiskOptions { map_memory_bytes: ROOM, ..roomy };
+        let mut replayed = Vec::new();
+        for _ in 0..2 {
+            // The second one dies at once.
+            let disk = open(&cluster.client(), &names, tight.clone()).await;
+            disk.acquire().await.unwrap();
+            replayed.push(disk.stats());
+            let mut data = vec![0; 4096];
+            for n in (0..BLOCKS).step_by(97) {
+                disk.read(place(n), 4096, &mut data).await.unwrap();
+                assert!(data == [n as u8; 4096], "write {n}");
+            }
+        }
+        let [first, second] = &replayed[..] else { unreachable!() };
+        assert!(first.checkpoints > 3 && first.replayed_bytes > BLOCKS * SLOT_BYTES, "{first:?}");
+        assert!(second.replayed_bytes < first.replayed_bytes / 2, "{second:?}");
+        assert!(second.checkpoint_lsn >= first.checkpoint_lsn);
     });
 }

@@ -71,7 +71,9 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
                     head.apply_log(record).await?;
                 }
                 stats.replayed_records += records.len() as u64;
-                stats.replay_bytes += records.iter().map(LogRecord::stored_bytes).sum::<u64>();
+                let bytes = records.iter().map(LogRecord::stored_bytes).sum::<u64>();
+                stats.replayed_bytes += bytes;
+                stats.replay_bytes += bytes;
                 if roomy && head.state.pressure() >= Pressure::Checkpoint {
                     roomy = make_room(shared, &head, &cursor, &mut begun_with, &mut stats).await?;
                 }
@@ -102,7 +104,7 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
                 shared.names.header().oid,
                 epoch.0,
                 stats.replayed_records,
-                stats.replay_bytes,
+                stats.replayed_bytes,
                 shared.env.now().saturating_sub(begun).as_secs_f64()
             );
             start_warming(shared, &head);
