@@ -6,10 +6,12 @@ use crate::image::header::{Properties, Timestamp, decode_u64, encode_u64};
 use crate::image::notice::{Answer, Notice};
 use crate::store::blocklist::Fenced;
 use crate::store::lock::{
-    AssertOp, BreakOp, EntityAddr, EntityName, LockInfo, LockOp, UnlockOp, decode_get_info, decode_names,
-    encode_get_info, encode_names,
+    AssertOp, BreakOp, LockInfo, LockOp, UnlockOp, decode_get_info, decode_names, encode_get_info,
+    encode_names,
 };
 use crate::wire::denc::{Decoder, Encoder, Malformed};
+use crate::wire::features;
+use crate::wire::types::{EntityAddr, EntityName};
 
 /// Notifications of image openers, and the answers to them.
 pub fn image_notice(data: &[u8]) -> bool {
@@ -85,9 +87,9 @@ pub fn cls_lock(data: &[u8]) -> bool {
 pub fn addresses(data: &[u8]) -> bool {
     let round = |addr: &EntityAddr| {
         let mut encoder = Encoder::new();
-        addr.encode(&mut encoder);
+        addr.encode(&mut encoder, features::MSG_ADDR2);
         same(addr, EntityAddr::decode(&mut Decoder::new(&encoder.finish())));
-        addr.to_string()
+        addr.plain()
     };
     let binary = EntityAddr::decode(&mut Decoder::new(data));
     if let Ok(addr) = &binary {

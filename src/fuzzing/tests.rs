@@ -29,12 +29,12 @@ use crate::image::{Properties, Timestamp};
 use crate::osd::crush::sample::hosts;
 use crate::osd::map::sample;
 use crate::store::lock::{
-    AssertOp, BreakOp, EntityAddr, EntityName, LockInfo, LockOp, LockType, LockerId, LockerInfo, UnlockOp,
-    encode_get_info, encode_names,
+    AssertOp, BreakOp, LockInfo, LockOp, LockType, LockerId, LockerInfo, UnlockOp, encode_get_info,
+    encode_names,
 };
 use crate::store::{NotifyAck, NotifyReply, PoolId};
 use crate::wire::denc::Encoder;
-use crate::wire::types::Pgid;
+use crate::wire::types::{EntityAddr, EntityName, Pgid};
 
 /// Damaged inputs for each target.
 const RUNS: u64 = 3000;
@@ -383,7 +383,7 @@ fn addrs() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     for text in &texts[..2] {
         let mut encoder = Encoder::new();
-        EntityAddr::parse(text).unwrap().encode(&mut encoder);
+        EntityAddr::parse(text).unwrap().encode(&mut encoder, crate::wire::features::MSG_ADDR2);
         all.push(encoder.finish().to_vec());
     }
     // As before msgr2: type, nonce, sockaddr_storage with a big-endian family.
@@ -436,7 +436,7 @@ fn values() -> Vec<Vec<u8>> {
 fn mon_maps() -> Vec<Vec<u8>> {
     let addrs = |n: u8| {
         let socket = std::net::SocketAddr::from(([10, 0, 0, n], 3300));
-        crate::wire::types::AddrVec(vec![crate::wire::types::EntityAddr::msgr2(socket, 0)])
+        crate::wire::types::AddrVec(vec![EntityAddr::msgr2(socket, 0)])
     };
     let mut map = crate::mon::MonMap::made_up((0..3).map(|n| (format!("m{n}"), addrs(n))).collect());
     let plain = map.encode().to_vec();

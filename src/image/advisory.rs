@@ -6,7 +6,7 @@ use super::error::{ImageResult, refuse};
 use super::image::Image;
 use super::lock::LOCK_NAME;
 use crate::errno::Errno;
-use crate::store::lock::EntityName;
+use crate::wire::types::EntityName;
 
 impl Image {
     /// EBUSY if others have it, EEXIST if this client has it with the same cookie.
@@ -34,7 +34,7 @@ impl Image {
             let settings = self.settings.read();
             (settings.blocklist_on_break_lock, settings.blocklist_expire_s)
         };
-        if fence && owner.name.num != self.pool.store.instance_id() {
+        if fence && owner.name.gid() != self.pool.store.instance_id() {
             self.pool.store.blocklist_add(&owner.address, expire_s).await?;
         }
         Ok(cls_lock::break_lock(&self.pool, &header_object(&self.id), LOCK_NAME, owner).await?)

@@ -3,8 +3,9 @@
 use super::error::{ImageResult, refuse};
 use super::pool::Pool;
 use crate::errno::Errno;
-use crate::store::lock::{self, BreakOp, EntityName, LockOp, UnlockOp};
+use crate::store::lock::{self, BreakOp, LockOp, UnlockOp};
 use crate::store::{Op, OpOut, StoreError, StoreResult};
+use crate::wire::types::EntityName;
 
 /// Exclusive or shared; never `None` here.
 pub use crate::store::lock::LockType;
@@ -80,7 +81,7 @@ pub async fn info(pool: &Pool, oid: &str, name: &str) -> ImageResult<LockInfo> {
     let lockers = info
         .lockers
         .into_iter()
-        .map(|(id, about)| Locker { name: id.name, cookie: id.cookie, address: about.addr.to_string() })
+        .map(|(id, about)| Locker { name: id.name, cookie: id.cookie, address: about.addr.plain() })
         .collect();
     Ok(LockInfo { exclusive: info.kind.is_exclusive(), tag: info.tag, lockers })
 }

@@ -218,14 +218,14 @@ impl Image {
             return refuse(Errno::EBUSY, format!("image {} is locked by {}", self.id, locker.cookie));
         };
         let listed = watchers(&self.pool, oid).await?;
-        let alive = listed.iter().any(|watcher| watcher.gid == locker.name.num && watcher.cookie == watch);
+        let alive = listed.iter().any(|watcher| watcher.gid == locker.name.gid() && watcher.cookie == watch);
         if !alive {
             self.break_dead(oid, locker).await?;
             return Ok(true);
         }
         let Some(reply) = self.send_notice(&Notice::RequestLock).await else { return Ok(false) };
         let from_owner =
-            reply.acks.iter().filter(|ack| ack.notifier_gid == locker.name.num && ack.cookie == watch);
+            reply.acks.iter().filter(|ack| ack.notifier_gid == locker.name.gid() && ack.cookie == watch);
         match from_owner.filter_map(|ack| Answer::decode(&ack.payload)).next() {
             Some(Answer::Refused(errno)) => {
                 refuse(errno, format!("image {}: {} keeps the exclusive lock", self.id, locker.name))
@@ -241,7 +241,7 @@ impl Image {
             let settings = self.settings.read();
             (settings.blocklist_on_break_lock, settings.blocklist_expire_s)
         };
-        if fence && locker.name.num != self.pool.store.instance_id() {
+        if fence && locker.name.gid() != self.pool.store.instance_id() {
             tracing::warn!("image {}: fencing the dead owner {} at {}", self.id, locker.name, locker.address);
             self.pool.store.blocklist_add(&locker.address, expire_s).await?;
         }

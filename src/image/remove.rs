@@ -92,7 +92,7 @@ async fn break_dead(pool: &Pool, oid: &str, cookie: &str) -> ImageResult<()> {
         return refuse(Errno::EBUSY, format!("{oid} is locked"));
     }
     for locker in &info.lockers {
-        if locker.name.num != pool.store.instance_id() {
+        if locker.name.gid() != pool.store.instance_id() {
             pool.store.blocklist_add(&locker.address, 0).await?;
         }
         match cls_lock::break_lock(pool, oid, LOCK_NAME, locker).await {

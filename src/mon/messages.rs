@@ -212,7 +212,7 @@ impl PoolOpReply {
         skip_paxos(&mut d)?;
         d.raw(16)?;
         let (result, epoch) = (d.u32()? as i32, d.u32()?);
-        let data = if d.u8()? != 0 { Bytes::copy_from_slice(d.blob()?) } else { Bytes::new() };
+        let data = if d.u8()? != 0 { message.front.slice_ref(d.blob()?) } else { Bytes::new() };
         Ok(PoolOpReply { result, epoch, data })
     }
 }
@@ -226,6 +226,41 @@ pub fn get_pool_stats(fsid: &[u8; 16], pools: &[&str], epoch: u32) -> Message {
         e.string(pool);
     }
     Message::new(MessageType::GET_POOL_STATS, 1, 1, e.finish())
+}
+
+/// What MGetPoolStatsReply says of one pool (pool_stat_t).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PoolUsage {
+    pub bytes: u64,
+    pub objects: u64,
+    pub read_ops: u64,
+    pub read_kb: u64,
+    pub write_ops: u64,
+    pub write_kb: u64,
+}
+
+impl PoolUsage {
+    /// `None`: the monitors have no figures of this pool.
+    pub fn decode(message: &Message, name: &str) -> Result<Option<PoolUsage>, Malformed> {
+        let mut d = Decoder::new(&message.front);
+        skip_paxos(&mut d)?;
+        d.raw(16)?;
+        for _ in 0..d.u32()? {
+            let found = d.blob()? == name.as_bytes();
+            let (_, mut pool) = d.section(7)?;
+            if !found {
+                continue;
+            }
+            let (_, mut collection) = pool.section(2)?;
+            let (_, mut sum) = collection.section(20)?;
+            let (bytes, objects) = (sum.u64()?, sum.u64()?);
+            // Clones, copies, missing on the primary, degraded, unfound.
+            sum.raw(5 * 8)?;
+            let (read_ops, read_kb, write_ops, write_kb) = (sum.u64()?, sum.u64()?, sum.u64()?, sum.u64()?);
+            return Ok(Some(PoolUsage { bytes, objects, read_ops, read_kb, write_ops, write_kb }));
+        }
+        Ok(None)
+    }
 }
 
 /// MAuth, in a session that is there already: renewal of tickets.

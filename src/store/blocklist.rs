@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::lock::EntityAddr;
 use super::{StoreError, StoreResult};
 use crate::errno::Errno;
+use crate::wire::types::EntityAddr;
 
 /// Default duration of an entry in seconds (mon_osd_blacklist_default_expire).
 pub const DEFAULT_EXPIRE_S: u32 = 3600;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::wire::denc::{Decoder, Encoder, Malformed};
+use crate::wire::features;
+use crate::wire::types::{EntityAddr, EntityName};
 
 /// Name of the class.
 pub const CLASS: &str = "lock";
@@ -51,155 +53,6 @@ impl LockType {
 
     pub fn is_exclusive(self) -> bool {
         matches!(self, LockType::Exclusive | LockType::ExclusiveEphemeral)
-    }
-}
-
-/// A client's name on the wire: `client.4711` is type 8, number 4711.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct EntityName {
-    pub kind: u8,
-    pub num: u64,
-}
-
-impl EntityName {
-    pub const CLIENT: u8 = 8;
-
-    pub fn client(gid: u64) -> EntityName {
-        EntityName { kind: EntityName::CLIENT, num: gid }
-    }
-
-    /// Parses `client.4711`.
-    pub fn parse(text: &str) -> Option<EntityName> {
-        let (kind, num) = text.split_once('.')?;
-        let kind = match kind {
-            "mon" => 1,
-            "mds" => 2,
-            "osd" => 4,
-            "client" => EntityName::CLIENT,
-            "mgr" => 16,
-            _ => return None,
-        };
-        Some(EntityName { kind, num: num.parse().ok()? })
-    }
-
-    fn encode(&self, e: &mut Encoder) {
-        e.u8(self.kind).u64(self.num);
-    }
-
-    fn decode(d: &mut Decoder<'_>) -> Result<EntityName, Malformed> {
-        Ok(EntityName { kind: d.u8()?, num: d.u64()? })
-    }
-}
-
-impl std::fmt::Display for EntityName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kind = match self.kind {
-            1 => "mon",
-            2 => "mds",
-            4 => "osd",
-            EntityName::CLIENT => "client",
-            16 => "mgr",
-            _ => "unknown",
-        };
-        write!(f, "{kind}.{}", self.num as i64)
-    }
-}
-
-/// An address on the wire. Only the parts that are printed: kind, IP address and port, nonce.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct EntityAddr {
-    /// 0 none, 1 legacy (v1), 2 msgr2 (v2), 3 any.
-    pub kind: u32,
-    pub nonce: u32,
-    pub socket: Option<std::net::SocketAddr>,
-}
-
-impl EntityAddr {
-    /// Parses `[v1:|v2:|any:]IP:PORT/NONCE`.
-    pub fn parse(text: &str) -> Option<EntityAddr> {
-        let (kind, rest) = match text.split_once(':') {
-            Some(("v1", rest)) => (1, rest),
-            Some(("v2", rest)) => (2, rest),
-            Some(("any", rest)) => (3, rest),
-            // Lockers are recorded with their legacy address, which is printed without a prefix.
-            _ => (1, text),
-        };
-        let (socket, nonce) = rest.split_once('/')?;
-        Some(EntityAddr { kind, nonce: nonce.parse().ok()?, socket: Some(socket.parse().ok()?) })
-    }
-
-    pub fn encode(&self, e: &mut Encoder) {
-        e.u8(1).section(1, 1, |e| {
-            e.u32(self.kind).u32(self.nonce);
-            match self.socket {
-                None => {
-                    e.u32(0);
-                }
-                Some(std::net::SocketAddr::V4(addr)) => {
-                    e.u32(16).u16(libc::AF_INET as u16).raw(&addr.port().to_be_bytes());
-                    e.raw(&addr.ip().octets()).raw(&[0; 8]);
-                }
-                Some(std::net::SocketAddr::V6(addr)) => {
-                    e.u32(28).u16(libc::AF_INET6 as u16).raw(&addr.port().to_be_bytes());
-                    e.u32(addr.flowinfo()).raw(&addr.ip().octets()).u32(addr.scope_id());
-                }
-            }
-        });
-    }
-
-    pub fn decode(d: &mut Decoder<'_>) -> Result<EntityAddr, Malformed> {
-        match d.u8()? {
-            // Before msgr2: a type of 0 in four bytes, then a whole sockaddr_storage with a big-endian family.
-            0 => {
-                d.raw(3)?;
-                let nonce = d.u32()?;
-                let storage = d.raw(128)?;
-                let family = u16::from_be_bytes([storage[0], storage[1]]);
-                Ok(EntityAddr { kind: 1, nonce, socket: socket_addr(family, &storage[2..])? })
-            }
-            1 => {
-                let (_, mut d) = d.section(1)?;
-                let (kind, nonce) = (d.u32()?, d.u32()?);
-                let raw = d.blob()?;
-                let socket = match raw.len() {
-                    0 => None,
-                    1 => return Err(Malformed),
-                    _ => socket_addr(u16::from_le_bytes([raw[0], raw[1]]), &raw[2..])?,
-                };
-                Ok(EntityAddr { kind, nonce, socket })
-            }
-            _ => Err(Malformed),
-        }
-    }
-}
-
-/// The address that follows the family in a `sockaddr`.
-fn socket_addr(family: u16, rest: &[u8]) -> Result<Option<std::net::SocketAddr>, Malformed> {
-    let mut d = Decoder::new(rest);
-    match i32::from(family) {
-        libc::AF_UNSPEC => Ok(None),
-        libc::AF_INET => {
-            let port = u16::from_be_bytes([d.u8()?, d.u8()?]);
-            let ip: [u8; 4] = d.raw(4)?.try_into().map_err(|_| Malformed)?;
-            Ok(Some((ip, port).into()))
-        }
-        libc::AF_INET6 => {
-            let port = u16::from_be_bytes([d.u8()?, d.u8()?]);
-            let flow = d.u32()?;
-            let ip: [u8; 16] = d.raw(16)?.try_into().map_err(|_| Malformed)?;
-            let scope = d.u32()?;
-            Ok(Some(std::net::SocketAddrV6::new(ip.into(), port, flow, scope).into()))
-        }
-        _ => Err(Malformed),
-    }
-}
-
-impl std::fmt::Display for EntityAddr {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.socket {
-            None => write!(f, ":/{}", self.nonce),
-            Some(socket) => write!(f, "{socket}/{}", self.nonce),
-        }
     }
 }
 
@@ -359,7 +212,7 @@ impl LockInfo {
                 });
                 e.section(1, 1, |e| {
                     e.u32(info.expiration.0).u32(info.expiration.1);
-                    info.addr.encode(e);
+                    info.addr.encode(e, features::MSG_ADDR2);
                     e.string(&info.description);
                 });
             }
@@ -433,7 +286,5 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(LockInfo::decode(&bytes[..cut]).is_err());
         }
-        assert_eq!(EntityAddr::parse("127.0.0.1:0/99").unwrap().to_string(), "127.0.0.1:0/99");
-        assert_eq!(EntityName::parse("client.12").unwrap().to_string(), "client.12");
     }
 }

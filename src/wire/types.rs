@@ -1,6 +1,6 @@
 //! Small structures that stand in many messages, with Ceph's encodings of them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use super::denc::{Decoder, Encoder, Malformed};
 use super::features;
@@ -28,6 +28,12 @@ impl EntityType {
             _ => "unknown",
         }
     }
+
+    /// Of those that have a name and a number.
+    fn parse(text: &str) -> Option<EntityType> {
+        let kinds = [EntityType::MON, EntityType::MDS, EntityType::OSD, EntityType::CLIENT, EntityType::MGR];
+        kinds.into_iter().find(|kind| kind.name() == text)
+    }
 }
 
 /// entity_name_t: who somebody is on the wire, such as `osd.3` or `client.4123`.
@@ -40,6 +46,17 @@ pub struct EntityName {
 impl EntityName {
     pub fn client(number: i64) -> EntityName {
         EntityName { kind: EntityType::CLIENT, number }
+    }
+
+    /// Parses `client.4711`.
+    pub fn parse(text: &str) -> Option<EntityName> {
+        let (kind, number) = text.split_once('.')?;
+        Some(EntityName { kind: EntityType::parse(kind)?, number: number.parse().ok()? })
+    }
+
+    /// A client's global id.
+    pub fn gid(&self) -> u64 {
+        self.number as u64
     }
 
     pub fn encode(&self, e: &mut Encoder) {
@@ -120,6 +137,26 @@ impl EntityAddr {
         EntityAddr { kind: AddrType::Any, nonce, socket: Some(SocketAddr::new(ip, 0)) }
     }
 
+    /// Parses `[v1:|v2:|any:]IP:PORT/NONCE`. One without a type is legacy: so Ceph prints the addresses of clients.
+    pub fn parse(text: &str) -> Option<EntityAddr> {
+        let (kind, rest) = match text.split_once(':') {
+            Some(("v1", rest)) => (AddrType::Legacy, rest),
+            Some(("v2", rest)) => (AddrType::Msgr2, rest),
+            Some(("any", rest)) => (AddrType::Any, rest),
+            _ => (AddrType::Legacy, text),
+        };
+        let (socket, nonce) = rest.split_once('/')?;
+        Some(EntityAddr { kind, nonce: nonce.parse().ok()?, socket: Some(socket.parse().ok()?) })
+    }
+
+    /// As listings of watchers and lockers show it, and as the blocklist takes it: without the type.
+    pub fn plain(&self) -> String {
+        match self.socket {
+            None => format!(":/{}", self.nonce),
+            Some(socket) => format!("{socket}/{}", self.nonce),
+        }
+    }
+
     /// With CEPH_FEATURE_MSG_ADDR2 in `features` the current form, without it the old fixed one.
     pub fn encode(&self, e: &mut Encoder, features: u64) {
         if features & features::MSG_ADDR2 == 0 {
@@ -182,6 +219,12 @@ impl EntityAddr {
     }
 }
 
+impl Default for EntityAddr {
+    fn default() -> EntityAddr {
+        EntityAddr::BLANK
+    }
+}
+
 /// Family, and what follows it in a sockaddr.
 fn socket_parts(socket: SocketAddr) -> (u16, Vec<u8>) {
     let mut rest = socket.port().to_be_bytes().to_vec();
@@ -210,9 +253,11 @@ fn socket_of(family: u16, rest: &[u8]) -> Result<Option<SocketAddr>, Malformed> 
             Ok(Some(SocketAddr::new(IpAddr::V4(ip), port(bytes))))
         }
         AF_INET6 => {
-            let bytes = rest.get(..22).ok_or(Malformed)?;
+            let bytes = rest.get(..26).ok_or(Malformed)?;
             let ip: [u8; 16] = bytes[6..22].try_into().map_err(|_| Malformed)?;
-            Ok(Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(ip)), port(bytes))))
+            let number =
+                |at: usize| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+            Ok(Some(SocketAddrV6::new(Ipv6Addr::from(ip), port(bytes), number(2), number(22)).into()))
         }
         _ => Err(Malformed),
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use logrbd::env::splitmix64;
-use logrbd::store::lock::{BreakOp, EntityName, LockOp, LockType, UnlockOp, encode_get_info};
+use logrbd::store::lock::{BreakOp, LockOp, LockType, UnlockOp, encode_get_info};
 use logrbd::store::{CmpMode, CmpValue, Op, PoolId, Request, Target};
+use logrbd::wire::types::EntityName;
 
 /// A seeded generator (SplitMix64).
 pub struct Rng(u64);

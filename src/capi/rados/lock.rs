@@ -8,9 +8,10 @@ use crate::client::IoCtx;
 use crate::errno::Errno;
 use crate::store::Op;
 use crate::store::lock::{
-    BreakOp, CLASS, EntityAddr, EntityName, FLAG_MAY_RENEW, FLAG_MUST_RENEW, LockInfo, LockOp, LockType,
-    LockerId, LockerInfo, UnlockOp, encode_get_info,
+    BreakOp, CLASS, FLAG_MAY_RENEW, FLAG_MUST_RENEW, LockInfo, LockOp, LockType, LockerId, LockerInfo,
+    UnlockOp, encode_get_info,
 };
+use crate::wire::types::{AddrType, EntityAddr, EntityName};
 use libc::timeval;
 use std::ffi::{c_char, c_int};
 
@@ -46,12 +47,12 @@ fn lock(io: &IoCtx, oid: &str, request: &LockOp) -> Result<c_int, Errno> {
 /// An address as librados prints lockers' ones: with its kind in front.
 fn with_kind(address: &EntityAddr) -> String {
     let kind = match address.kind {
-        1 => "v1:",
-        2 => "v2:",
-        3 => "any:",
-        _ => "",
+        AddrType::Legacy => "v1:",
+        AddrType::Msgr2 => "v2:",
+        AddrType::Any => "any:",
+        AddrType::None | AddrType::Other(_) => "",
     };
-    format!("{kind}{address}")
+    format!("{kind}{}", address.plain())
 }
 
 fn unlock(name: &str, cookie: &str) -> Op {

@@ -292,8 +292,11 @@ impl Store for ClusterStore {
     }
 
     fn pool_stat(&self, pool: PoolId) -> BoxFuture<StoreResult<PoolStat>> {
-        let mon = self.mon.clone();
-        self.with_pools(move |pools| async move { stat::pool(mon, pools.name(pool).await?).await })
+        let (mon, osd) = (self.mon.clone(), self.osd.clone());
+        self.with_pools(move |pools| async move {
+            let name = pools.name(pool).await?;
+            stat::pool(mon, name, osd.map().epoch()).await
+        })
     }
 
     fn pool_alignment(&self, pool: PoolId) -> BoxFuture<StoreResult<Option<u64>>> {

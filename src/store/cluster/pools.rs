@@ -5,24 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::stat::{malformed, paxos, skip_paxos_and_fsid};
+use super::stat::malformed;
 use crate::errno::Errno;
+use crate::mon::messages::{PoolOp, PoolOpCode, PoolOpReply};
 use crate::mon::{MonClient, MonTarget};
 use crate::osd::OsdClient;
 use crate::store::{PoolId, SnapId, StoreError, StoreResult};
-use crate::wire::denc::{Decoder, Encoder, Malformed};
-use crate::wire::{Message, MessageType};
-
-/// POOL_OP_*: what MPoolOp asks for.
-#[derive(Clone, Copy)]
-enum PoolOp {
-    Create = 0x01,
-    Delete = 0x02,
-    CreateSnap = 0x11,
-    DeleteSnap = 0x12,
-    CreateUnmanagedSnap = 0x21,
-    DeleteUnmanagedSnap = 0x22,
-}
+use crate::wire::denc::Decoder;
 
 /// The monitors' side of a client: what changes pools.
 #[derive(Clone)]
@@ -33,19 +22,23 @@ pub(super) struct Pools {
 
 impl Pools {
     /// Asks for a change, and comes back when this client has the map with it. The bytes are the answer's data.
-    async fn change(&self, op: PoolOp, pool: i64, name: &str, snap: u64, rule: i16) -> StoreResult<Bytes> {
-        let mut e = Encoder::new();
-        paxos(&mut e, u64::from(self.osd.map().epoch()));
-        e.raw(&self.mon.fsid()).u32(pool as u32).u32(op as u32);
-        // An owner, which no pool has had since Luminous; then a byte that was the rule once.
-        e.u64(0).u64(snap).string(name).u8(0).u16(rule as u16);
-        let answer = self.mon.request(Message::new(MessageType::POOLOP, 4, 2, e.finish())).await?;
-        let (code, epoch, data) = pool_op_reply(&answer.front).map_err(malformed("pool operation"))?;
-        if code < 0 {
-            return Err(StoreError::Op(Errno(-code)));
+    async fn change(
+        &self,
+        code: PoolOpCode,
+        pool: i64,
+        name: &str,
+        snap: u64,
+        rule: i16,
+    ) -> StoreResult<Bytes> {
+        let epoch = self.osd.map().epoch();
+        let op = PoolOp { code, pool: pool as u32, name: name.to_owned(), snap, crush_rule: rule, epoch };
+        let answer = self.mon.request(op.encode(&self.mon.fsid())).await?;
+        let reply = PoolOpReply::decode(&answer).map_err(malformed("pool operation"))?;
+        if reply.result < 0 {
+            return Err(StoreError::Op(Errno(-reply.result)));
         }
-        self.osd.wait_for_epoch(epoch).await?;
-        Ok(data)
+        self.osd.wait_for_epoch(reply.epoch).await?;
+        Ok(reply.data)
     }
 
     pub async fn create(&self, name: String, crush_rule: Option<u8>) -> StoreResult<PoolId> {
@@ -56,14 +49,14 @@ impl Pools {
             return Err(StoreError::Op(Errno::EEXIST));
         }
         let rule = crush_rule.map_or(-1, i16::from);
-        self.change(PoolOp::Create, 0, &name, 0, rule).await?;
+        self.change(PoolOpCode::Create, 0, &name, 0, rule).await?;
         self.lookup(name).await
     }
 
     pub async fn delete(&self, name: String) -> StoreResult<()> {
         let id = self.lookup(name.clone()).await?;
         // As librados sends it. A monitor does nothing, and says that it worked, if this is the name of a pool.
-        self.change(PoolOp::Delete, id.0, "delete", 0, 0).await.map(drop)
+        self.change(PoolOpCode::Delete, id.0, "delete", 0, 0).await.map(drop)
     }
 
     /// As librados: a pool that the map does not have may be newer than it.
@@ -95,23 +88,23 @@ impl Pools {
         if self.has_snap(pool, &name)? {
             return Err(StoreError::Op(Errno::EEXIST));
         }
-        self.change(PoolOp::CreateSnap, pool.0, &name, 0, 0).await.map(drop)
+        self.change(PoolOpCode::CreateSnap, pool.0, &name, 0, 0).await.map(drop)
     }
 
     pub async fn snap_remove(&self, pool: PoolId, name: String) -> StoreResult<()> {
         if !self.has_snap(pool, &name)? {
             return Err(StoreError::Op(Errno::ENOENT));
         }
-        self.change(PoolOp::DeleteSnap, pool.0, &name, 0, 0).await.map(drop)
+        self.change(PoolOpCode::DeleteSnap, pool.0, &name, 0, 0).await.map(drop)
     }
 
     pub async fn unmanaged_snap_create(&self, pool: PoolId) -> StoreResult<SnapId> {
-        let data = self.change(PoolOp::CreateUnmanagedSnap, pool.0, "", 0, 0).await?;
+        let data = self.change(PoolOpCode::CreateSelfManagedSnap, pool.0, "", 0, 0).await?;
         Decoder::new(&data).u64().map(SnapId).map_err(malformed("pool operation"))
     }
 
     pub async fn unmanaged_snap_remove(&self, pool: PoolId, snap: SnapId) -> StoreResult<()> {
-        self.change(PoolOp::DeleteUnmanagedSnap, pool.0, "", snap.0, 0).await.map(drop)
+        self.change(PoolOpCode::DeleteSelfManagedSnap, pool.0, "", snap.0, 0).await.map(drop)
     }
 
     /// A monitor's command that changes the map; comes back when this client has a map that is as new.
@@ -150,14 +143,4 @@ impl Pools {
         }
         self.command(command).await
     }
-}
-
-/// MPoolOpReply: the code, the map's epoch that has the change, and data.
-fn pool_op_reply(front: &Bytes) -> Result<(i32, u32, Bytes), Malformed> {
-    let mut d = Decoder::new(front);
-    skip_paxos_and_fsid(&mut d)?;
-    let code = d.u32()? as i32;
-    let epoch = d.u32()?;
-    let data = if d.u8()? != 0 { front.slice_ref(d.blob()?) } else { Bytes::new() };
-    Ok((code, epoch, data))
 }

@@ -184,14 +184,9 @@ fn watchers(d: &mut Decoder) -> Result<Vec<(String, u64, u64, u32)>, Malformed> 
             let cookie = item.u64()?;
             let timeout_s = item.u32()?;
             let addr = if version >= 2 { EntityAddr::decode(&mut item)? } else { EntityAddr::BLANK };
-            Ok((plain(&addr), name.number as u64, cookie, timeout_s))
+            Ok((addr.plain(), name.gid(), cookie, timeout_s))
         })
         .collect()
-}
-
-/// An address as listings of watchers and lockers show it: without the protocol's name.
-pub(super) fn plain(addr: &EntityAddr) -> String {
-    addr.socket.map_or_else(|| "-".to_owned(), |socket| format!("{socket}/{}", addr.nonce))
 }
 
 /// obj_list_snap_response_t.

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::lock::EntityAddr;
 use super::{Op, OpOut, OpResult, Reply, Request, StoreError, StoreResult, Target};
 use crate::errno::Errno;
+use crate::wire::types::EntityAddr;
 
 /// The largest object (osd_max_object_size).
 pub const MAX_OBJECT_SIZE: u64 = 128 << 20;

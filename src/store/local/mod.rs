@@ -47,8 +47,8 @@ use self::view::{ObjectRow, View};
 use self::writer::{Transaction, Writer};
 use crate::store::blocklist::Fenced;
 use crate::store::interp::{self, Caller};
-use crate::store::lock::EntityAddr;
 use crate::store::{BoxFuture, Reply, Request, SnapId, StoreError, StoreResult};
+use crate::wire::types::EntityAddr;
 
 /// Settings of one client.
 #[derive(Clone, Debug)]

@@ -21,7 +21,6 @@ use bytes::Bytes;
 use self::state::State;
 use super::blocklist::Fenced;
 use super::interp::{self, Caller};
-use super::lock::EntityAddr;
 use super::{
     BoxFuture, ClusterStat, CommandReply, CommandTarget, FixedReads, ListCursor, ListEntry, NotifyReply,
     PoolId, PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie,
@@ -29,6 +28,7 @@ use super::{
 };
 use crate::env::Env;
 use crate::errno::Errno;
+use crate::wire::types::EntityAddr;
 
 /// What the clients of one model store share. Starts with a pool `rbd`, as a local store does.
 #[derive(Clone)]

@@ -191,7 +191,7 @@ async fn locks_behave_as_class_lock() {
     let (result, info) = exec(&a, "o", "get_info", lock::encode_get_info("l")).await;
     let info = LockInfo::decode(&info).unwrap();
     assert_eq!((result, info.lockers.len(), info.kind), (0, 2, LockType::Shared));
-    assert_eq!(info.lockers.values().next().unwrap().addr.to_string(), a.addrs());
+    assert_eq!(info.lockers.values().next().unwrap().addr.plain(), a.addrs());
     let unlock = |cookie: &str| UnlockOp { name: "l".into(), cookie: cookie.into() }.encode();
     assert_eq!(exec(&a, "o", "unlock", unlock("other")).await.0, -libc::ENOENT);
     assert_eq!(exec(&a, "o", "unlock", unlock("c1")).await.0, 0);

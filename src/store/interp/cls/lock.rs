@@ -5,10 +5,11 @@ use bytes::Bytes;
 use super::super::{Run, Stop};
 use crate::errno::Errno;
 use crate::store::lock::{
-    self, AssertOp, BreakOp, EntityName, FLAG_MAY_RENEW, FLAG_MUST_RENEW, LockInfo, LockOp, LockType,
-    LockerId, LockerInfo, UnlockOp, XATTR_PREFIX,
+    self, AssertOp, BreakOp, FLAG_MAY_RENEW, FLAG_MUST_RENEW, LockInfo, LockOp, LockType, LockerId,
+    LockerInfo, UnlockOp, XATTR_PREFIX,
 };
 use crate::wire::denc::Malformed;
+use crate::wire::types::EntityName;
 
 type Output = Result<Bytes, Stop>;
 
@@ -45,7 +46,7 @@ impl Run<'_> {
         if !info.lockers.is_empty() && info.tag != op.tag {
             return Err(Errno::EBUSY.into());
         }
-        let id = LockerId { name: EntityName::client(self.caller.gid), cookie: op.cookie };
+        let id = LockerId { name: EntityName::client(self.caller.gid as i64), cookie: op.cookie };
         if info.lockers.contains_key(&id) {
             if !may_renew && !must_renew {
                 return Err(Errno::EEXIST.into());
@@ -73,7 +74,7 @@ impl Run<'_> {
 
     pub(super) fn lock_unlock(&mut self, input: &[u8]) -> Output {
         let op = UnlockOp::decode(input)?;
-        let id = LockerId { name: EntityName::client(self.caller.gid), cookie: op.cookie };
+        let id = LockerId { name: EntityName::client(self.caller.gid as i64), cookie: op.cookie };
         self.lock_remove(&op.name, &id)
     }
 
@@ -131,7 +132,7 @@ impl Run<'_> {
             return Err(Errno::EINVAL.into());
         }
         let info = self.lock_state(&op.name)?;
-        let id = LockerId { name: EntityName::client(self.caller.gid), cookie: op.cookie.clone() };
+        let id = LockerId { name: EntityName::client(self.caller.gid as i64), cookie: op.cookie.clone() };
         if info.kind != op.kind || info.tag != op.tag || !info.lockers.contains_key(&id) {
             return Err(Errno::EBUSY.into());
         }
