@@ -334,6 +334,9 @@ impl State {
     pub(super) fn watch_notify(&mut self, news: WatchNotify, after: &mut After) {
         let Some(linger) = self.lingers.get_mut(&news.cookie) else { return };
         match (news.event, &mut linger.kind) {
+            // Of a registration whose answer does not count any more (the pool became full before it came, so it is sent again
+            // when there is room): the one under way makes the watch anew, and who waits for that is told then.
+            (watch_event::DISCONNECT, Kind::Watch { .. }) if !linger.registered => {}
             (watch_event::DISCONNECT, Kind::Watch { .. }) => linger.lose(news.cookie, Errno::ENOTCONN, after),
             (watch_event::NOTIFY, Kind::Watch { handler, .. }) => {
                 linger.pending.push_back(Instant::now());

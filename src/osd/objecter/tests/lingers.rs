@@ -106,6 +106,33 @@ async fn a_watch_is_confirmed_and_survives_its_session() {
     assert!(world.client.watch_check(cookie).is_ok());
 }
 
+/// A pool becomes full while a watch is being made, and the OSD, which has made it, gives it up meanwhile: nobody confirms it.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_times_out_on_a_full_pool_before_it_is_known_is_made_all_the_same() {
+    let world = World::plain().await;
+    world.advance(epoch::FULL - 1);
+    let heard = Arc::new(Heard::default());
+    let oid = world.objects(0, epoch::FULL, 1).remove(0);
+    let mut made = world.client.watch(name(&oid), 12, heard.clone(), 0);
+    let wire = world.wire(0);
+    world.ready(&wire);
+    let first = wire.requests().remove(0);
+    let (cookie, ..) = watch_of(&first);
+
+    world.advance(epoch::FULL);
+    world.answer(&wire, &first, 0);
+    world.say(&wire, event(watch_event::DISCONNECT, cookie, 0, "", 0, Bytes::new()));
+    world.client.watch_flush().await;
+    assert!(made.try_recv().is_err() && heard.take().is_empty() && wire.requests().is_empty());
+
+    world.advance(epoch::NOTFULL);
+    let again: Vec<Asked> = wire.requests();
+    assert_eq!(again.iter().map(watch_of).collect::<Vec<_>>(), [(cookie, watch::WATCH, 0, 12)]);
+    world.answer(&wire, &again[0], 0);
+    assert_eq!(made.await.unwrap().unwrap(), cookie);
+    assert!(world.client.watch_check(cookie).is_ok() && heard.take().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_watch_is_reported_once() {
     let world = World::plain().await;
