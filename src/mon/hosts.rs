@@ -2,8 +2,12 @@
 //!
 //! Monitors are divided by commas, spaces or semicolons. Each is an address, all of one monitor's addresses in brackets
 //! (`[v2:10.0.0.1:3300,v1:10.0.0.1:6789]`), or a host name with or without a port. An address may begin with `v2:`, `v1:` or
-//! `any:` and end with `/NONCE`; an IPv6 address stands in brackets of its own. An address without a port is tried at 3300, the port
-//! of msgr2; 6789 means msgr1. As soon as one item is a name, all are taken for names or plain addresses, as in Ceph.
+//! `any:` and end with `/NONCE`; an IPv6 address stands in brackets of its own. As soon as one item is a name, all are taken for
+//! names or plain addresses, as in Ceph.
+//!
+//! An address without a type and a port is tried at 3300, the port of msgr2, and so is one with 6789, the port of msgr1: a
+//! monitor that has that has mostly both. 6789 itself is tried as well: a monitor that greets there as msgr1 does, and does not
+//! listen at 3300, is one that this client cannot speak with, and connecting can say so.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -40,11 +44,8 @@ impl Written {
             (AddrType::Legacy, port) => vec![legacy(port)],
             (AddrType::Msgr2, 0) => vec![msgr2(PORT_MSGR2)],
             (AddrType::Msgr2, port) => vec![msgr2(port)],
-            (_, 0) => vec![msgr2(PORT_MSGR2), legacy(PORT_LEGACY)],
-            (_, PORT_MSGR2) => vec![msgr2(PORT_MSGR2)],
-            (_, PORT_LEGACY) => vec![legacy(PORT_LEGACY)],
-            // Either may listen there.
-            (_, port) => vec![msgr2(port), legacy(port)],
+            (_, 0 | PORT_LEGACY) => vec![msgr2(PORT_MSGR2), msgr2(PORT_LEGACY)],
+            (_, port) => vec![msgr2(port)],
         }
     }
 }
@@ -76,8 +77,8 @@ pub async fn find_by_dns(resolver: &Resolver, service: &str) -> Result<MonMap, M
         let label = record.target.split('.').next().unwrap_or_default();
         for (n, at) in found.enumerate() {
             let written = Written { kind: AddrType::Any, ip: at.ip(), port: record.port };
-            for addrs in written.alone() {
-                let legacy = if addrs.msgr2().is_none() { "-legacy" } else { "" };
+            for (guess, addrs) in written.alone().into_iter().enumerate() {
+                let legacy = if guess > 0 { "-legacy" } else { "" };
                 let number = if n == 0 { String::new() } else { format!("-{n}") };
                 let name = format!("{label}{number}{legacy}");
                 let (priority, weight) = (record.priority, record.weight);
@@ -106,8 +107,9 @@ fn expand(items: &[Item]) -> Vec<(String, AddrVec)> {
             Item::One(written) => written.alone(),
             Item::All(addrs) => vec![addrs.clone()],
         };
-        for addrs in all {
-            let suffix = if addrs.0.iter().all(|a| a.kind == AddrType::Legacy) { "-legacy" } else { "" };
+        for (guess, addrs) in all.into_iter().enumerate() {
+            let legacy = guess > 0 || addrs.0.iter().all(|a| a.kind == AddrType::Legacy);
+            let suffix = if legacy { "-legacy" } else { "" };
             if !mons.iter().any(|(_, known)| *known == addrs) {
                 mons.push((format!("{name}{suffix}"), addrs));
             }
@@ -221,14 +223,15 @@ mod tests {
 
     #[test]
     fn addresses_in_all_forms() {
-        assert_eq!(show("10.0.0.1"), "a=v2:10.0.0.1:3300 a-legacy=v1:10.0.0.1:6789");
+        assert_eq!(show("10.0.0.1"), "a=v2:10.0.0.1:3300 a-legacy=v2:10.0.0.1:6789");
         assert_eq!(show("10.0.0.1:3300"), "a=v2:10.0.0.1:3300");
-        assert_eq!(show("10.0.0.1:6789"), "a-legacy=v1:10.0.0.1:6789");
-        assert_eq!(show("10.0.0.1:77"), "a=v2:10.0.0.1:77 a-legacy=v1:10.0.0.1:77");
+        assert_eq!(show("10.0.0.1:6789"), "a=v2:10.0.0.1:3300 a-legacy=v2:10.0.0.1:6789");
+        assert_eq!(show("10.0.0.1:77"), "a=v2:10.0.0.1:77");
+        assert_eq!(show("v1:10.0.0.1"), "a-legacy=v1:10.0.0.1:6789");
         assert_eq!(show("v2:10.0.0.1"), "a=v2:10.0.0.1:3300");
         assert_eq!(show("v2:10.0.0.1:6789/0"), "a=v2:10.0.0.1:6789");
         assert_eq!(show("any:[::1]:3300/12"), "a=v2:[::1]:3300");
-        assert_eq!(show("[2001:db8::1]"), "a=v2:[2001:db8::1]:3300 a-legacy=v1:[2001:db8::1]:6789");
+        assert_eq!(show("[2001:db8::1]"), "a=v2:[2001:db8::1]:3300 a-legacy=v2:[2001:db8::1]:6789");
         assert_eq!(
             show("[v2:10.0.0.1:1,v1:10.0.0.1:2],[v2:[::1]:3/0,v1:[::1]] [10.0.0.3]"),
             "a=[v2:10.0.0.1:1,v1:10.0.0.1:2] b=[v2:[::1]:3,v1:[::1]:6789] c=v2:10.0.0.3:3300"

@@ -189,6 +189,8 @@ impl MonClient {
             state.retry_at = None;
             state.renew_subs_at = None;
             state.auth_error = None;
+            state.unsupported = None;
+            state.broken_off = false;
             state.active = Some(active);
             self.send_subs(&mut state);
             for waiting in state.waiting.values() {
@@ -241,11 +243,15 @@ impl MonClient {
     }
 
     fn try_failed(&self, state: &mut State, error: NetError) {
+        state.broken_off |=
+            matches!(error, NetError::Lost { .. } | NetError::Protocol { .. } | NetError::Timeout { .. });
         let error = of_net(error);
-        if let MonError::Auth(_) = error {
-            state.auth_error = Some(error.clone());
+        match error {
+            MonError::Auth(_) => state.auth_error = Some(error.clone()),
+            MonError::Unsupported { .. } => state.unsupported = Some(error.clone()),
+            _ => {}
         }
-        state.last_error = Some(error.clone());
+        state.last_error = Some(error);
         if !state.pending.is_empty() {
             return;
         }
@@ -254,10 +260,11 @@ impl MonClient {
             return;
         }
         // Whoever was told that the monitors do not want him need not wait for those that are down.
-        let refused = state.auth_error.take();
-        match refused.unwrap_or(error) {
-            error @ (MonError::Auth(_) | MonError::Unsupported { .. }) => self.nobody(state, error),
-            _ => self.pause(state),
+        let unsupported = state.unsupported.take().filter(|_| !state.broken_off);
+        state.broken_off = false;
+        match state.auth_error.take().or(unsupported) {
+            Some(error) => self.nobody(state, error),
+            None => self.pause(state),
         }
     }
 

@@ -74,6 +74,9 @@ pub struct State {
     pub last_error: Option<MonError>,
     /// Since all monitors were tried, one refused this client.
     pub auth_error: Option<MonError>,
+    /// Since then, one spoke nothing that this client speaks; another one answered, and was lost.
+    pub unsupported: Option<MonError>,
+    pub broken_off: bool,
     /// What `connect` is to fail with.
     pub failed: Option<MonError>,
     last_tid: u64,
@@ -102,6 +105,8 @@ impl State {
             log_seen: 0,
             last_error: None,
             auth_error: None,
+            unsupported: None,
+            broken_off: false,
             failed: None,
             last_tid: 0,
             last_key: 0,

@@ -271,6 +271,50 @@ async fn msgr1_and_old_clusters_are_refused() {
     assert_eq!(connecting.await.unwrap().unwrap_err().errno(), Errno::EOPNOTSUPP);
 }
 
+/// Of a monitor that is named by its address alone, or with the port of msgr1, both ports are tried.
+#[tokio::test(start_paused = true)]
+async fn a_monitor_that_is_named_without_a_protocol() {
+    let legacy =
+        || NetError::Unsupported { addr: addrs_of(0).0[0], detail: "only msgr1 is spoken there".into() };
+    let closed = || NetError::Connect { addr: addrs_of(0).0[0], detail: "refused".into() };
+    for mon_host in ["10.0.0.1", "10.0.0.1:6789"] {
+        let mut world = world(|o| o.mon_host = mon_host.into());
+        let connecting = world.begin();
+        let mut tries = [world.connect().await, world.connect().await];
+        tries.sort_by_key(|peer| peer.addr);
+        let [msgr2, msgr1] = tries;
+        let ports = [&msgr2, &msgr1].map(|peer| peer.addr.socket.unwrap().port());
+        assert_eq!(ports, [3300, 6789]);
+        msgr1.over(legacy());
+        world.greet(&msgr2, &["a"]).await;
+        connecting.await.unwrap().unwrap();
+    }
+    // Nothing at 3300: it is known why.
+    let mut world1 = world(|o| o.mon_host = "10.0.0.1:6789".into());
+    let connecting = world1.begin();
+    let tries = [world1.connect().await, world1.connect().await];
+    for peer in &tries {
+        peer.over(if peer.addr.socket.unwrap().port() == 6789 { legacy() } else { closed() });
+    }
+    let error = connecting.await.unwrap().unwrap_err();
+    assert_eq!(error.errno(), Errno::EOPNOTSUPP);
+    assert!(error.to_string().contains("msgr1"), "{error}");
+    // One that is there and breaks off is tried again.
+    let mut world2 = world(|o| o.mon_host = "10.0.0.1:6789".into());
+    let connecting = world2.begin();
+    let tries = [world2.connect().await, world2.connect().await];
+    for peer in &tries {
+        match peer.addr.socket.unwrap().port() {
+            6789 => peer.over(legacy()),
+            _ => peer.lose(),
+        }
+    }
+    let again = [world2.connect().await, world2.connect().await];
+    let msgr2 = again.iter().find(|peer| peer.addr.socket.unwrap().port() == 3300).unwrap();
+    world2.greet(msgr2, &["a"]).await;
+    connecting.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn without_monitors_there_is_no_connection() {
     let none = world(|o| o.mon_host = " ".into());
