@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -89,6 +90,11 @@ fn open_cluster(context: &Arc<Context>, runtime: &Handle) -> Result<Arc<dyn Stor
         if let Some(context) = told.upgrade() {
             context.conf.lock().set_mon_values(values);
         }
+    }));
+    let asked = Arc::downgrade(context);
+    connector.on_op_timeout(Arc::new(move || {
+        // Once the handle is gone, nothing of a program's waits.
+        asked.upgrade().map_or(Duration::ZERO, |context| cluster::mon_op_timeout(&context.conf.lock()))
     }));
     let late = |_| cluster::LateOptions::from_conf(&context.conf.lock());
     Ok(runtime::block_on(runtime, connector.connect_with(late))?)

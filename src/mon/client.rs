@@ -35,6 +35,9 @@ pub type ConfigSink = dyn Fn(&BTreeMap<String, String>) + Send + Sync;
 /// Receives lines of the cluster log, in order.
 pub type LogSink = dyn Fn(&LogEntry) + Send + Sync;
 
+/// What `rados_mon_op_timeout` is now: for what begins now.
+pub type OpTimeout = dyn Fn() -> Duration + Send + Sync;
+
 /// Which monitor a command is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MonTarget {
@@ -59,8 +62,7 @@ pub struct MonClient {
     /// The ticker has to look at its deadlines again.
     pub(super) wake: Arc<Notify>,
     pub(super) mgr: Mgr,
-    /// `rados_mon_op_timeout`
-    op_timeout: Mutex<Duration>,
+    op_timeout: RwLock<Arc<OpTimeout>>,
 }
 
 #[derive(Default)]
@@ -77,10 +79,11 @@ impl MonClient {
         credentials: Arc<dyn Credentials>,
         runtime: tokio::runtime::Handle,
     ) -> Arc<MonClient> {
+        let limit = options.op_timeout;
         Arc::new_cyclic(|this| MonClient {
             this: this.clone(),
             state: Mutex::new(State::new(&options)),
-            op_timeout: Mutex::new(options.op_timeout),
+            op_timeout: RwLock::new(Arc::new(move || limit)),
             options,
             messenger,
             credentials,
@@ -102,9 +105,9 @@ impl MonClient {
         self.sinks.write().config = Some(sink);
     }
 
-    /// `rados_mon_op_timeout` has another value, for what begins from now on: the monitors' configuration or the program set it.
-    pub fn set_op_timeout(&self, limit: Duration) {
-        *self.op_timeout.lock() = limit;
+    /// Who knows `rados_mon_op_timeout`: the program and the monitors may change it at any time.
+    pub fn set_op_timeout(&self, limit: Arc<OpTimeout>) {
+        *self.op_timeout.write() = limit;
     }
 
     /// Finds a monitor and makes a session; done once the monitor map and this client's configuration are there. Once only.
@@ -213,9 +216,10 @@ impl MonClient {
         self.state.lock().subs.unwant(what);
     }
 
-    /// The newest and the oldest version of `what` (such as `osdmap`) that the monitors have.
+    /// The newest and the oldest version of `what` (such as `osdmap`) that the monitors have. Waits for as long as it takes, as
+    /// librados does.
     pub async fn get_version(&self, what: &str) -> Result<(u64, u64), MonError> {
-        let reply = self.exchange(|handle| messages::get_version(handle, what)).await?;
+        let reply = self.exchange_unlimited(|handle| messages::get_version(handle, what)).await?;
         let reply = VersionReply::decode(&reply).map_err(|_| MonError::Malformed("MMonGetVersionReply"))?;
         Ok((reply.newest, reply.oldest))
     }
@@ -282,8 +286,12 @@ impl MonClient {
         self.end();
     }
 
-    /// Sends what `make` builds of a fresh tid, again in each new session, until there is an answer.
     async fn exchange(&self, make: impl FnOnce(u64) -> Message) -> Result<Message, MonError> {
+        self.within_op_timeout(self.exchange_unlimited(make)).await
+    }
+
+    /// Sends what `make` builds of a fresh tid, again in each new session, until there is an answer.
+    async fn exchange_unlimited(&self, make: impl FnOnce(u64) -> Message) -> Result<Message, MonError> {
         let (tid, answer) = {
             let mut state = self.state.lock();
             if state.phase != Phase::Running {
@@ -300,15 +308,15 @@ impl MonClient {
         };
         // Who is no longer waited for is not sent again.
         let _forget = Forget { client: self, tid };
-        self.within_op_timeout(async { answer.await.unwrap_or(Err(MonError::ShutDown)) }).await
+        answer.await.unwrap_or(Err(MonError::ShutDown))
     }
 
     async fn within_op_timeout<T>(
         &self,
         work: impl Future<Output = Result<T, MonError>>,
     ) -> Result<T, MonError> {
-        let limit = *self.op_timeout.lock();
-        within(limit, work).await
+        let limit = self.op_timeout.read().clone();
+        within(limit(), work).await
     }
 }
 

@@ -27,7 +27,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use client::{ConfigSink, LogSink, MonClient, MonSink, MonTarget};
+pub use client::{ConfigSink, LogSink, MonClient, MonSink, MonTarget, OpTimeout};
 pub use credentials::Credentials;
 #[cfg(test)]
 pub use dns::sample as dns_answer;

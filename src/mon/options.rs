@@ -32,7 +32,7 @@ pub struct MonOptions {
     pub directed_retry: u32,
     /// `client_mount_timeout`: how long `connect` takes at most; zero: for ever.
     pub connect_timeout: Duration,
-    /// `rados_mon_op_timeout`: how long a command, request or version query takes at most; zero: for ever.
+    /// `rados_mon_op_timeout`: how long a command or request takes at most; zero: for ever.
     pub op_timeout: Duration,
     /// `mgr_connect_retry_interval`: at least this long between two tries to reach the active manager.
     pub mgr_retry_interval: Duration,
@@ -61,12 +61,16 @@ impl MonOptions {
             ping_timeout: seconds("mon_client_ping_timeout"),
             directed_retry: conf.i64("mon_client_directed_command_retry").clamp(0, 1_000_000) as u32,
             connect_timeout: Duration::from_secs(conf.u64("client_mount_timeout").min(YEARS_S)),
-            op_timeout: Duration::from_secs(conf.u64("rados_mon_op_timeout").min(YEARS_S)),
+            op_timeout: MonOptions::op_timeout_of(conf),
             mgr_retry_interval: seconds("mgr_connect_retry_interval"),
             initial_backoff: seconds("ms_initial_backoff"),
             max_backoff: seconds("ms_max_backoff"),
             host_name: conf.short_host_name(),
         }
+    }
+
+    pub fn op_timeout_of(conf: &Config) -> Duration {
+        Duration::from_secs(conf.u64("rados_mon_op_timeout").min(YEARS_S))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::ClusterStore;
 use crate::auth::{AuthOptions, ClientAuth, SystemWorld};
 use crate::conf::Config;
-use crate::mon::{ConfigSink, MonClient, MonError, MonOptions, MonSink};
+use crate::mon::{ConfigSink, MonClient, MonError, MonOptions, MonSink, OpTimeout};
 use crate::net::{Net, Options};
 use crate::osd::{OsdClient, OsdError, OsdOptions};
 use crate::store::StoreError;
@@ -42,14 +42,17 @@ pub struct Connector {
 /// What is of use once there is a monitor, which may have said more about it.
 pub struct LateOptions {
     osd: OsdOptions,
-    mon_op_timeout: Duration,
 }
 
 impl LateOptions {
     pub fn from_conf(conf: &Config) -> LateOptions {
-        let mon_op_timeout = MonOptions::from_conf(conf).op_timeout;
-        LateOptions { osd: OsdOptions::from_conf(conf), mon_op_timeout }
+        LateOptions { osd: OsdOptions::from_conf(conf) }
     }
+}
+
+/// `rados_mon_op_timeout`; zero: for ever.
+pub fn mon_op_timeout(conf: &Config) -> Duration {
+    MonOptions::op_timeout_of(conf)
 }
 
 impl Connector {
@@ -68,6 +71,11 @@ impl Connector {
         self.mon.set_config_sink(sink);
     }
 
+    /// Who knows `rados_mon_op_timeout`, which may change at any time; asked with no lock held.
+    pub fn on_op_timeout(&self, limit: Arc<OpTimeout>) {
+        self.mon.set_op_timeout(limit);
+    }
+
     /// Finds a monitor, authenticates, and waits for the first map.
     pub async fn connect(self) -> Result<Arc<ClusterStore>, ConnectError> {
         self.connect_with(|as_before| as_before).await
@@ -81,7 +89,6 @@ impl Connector {
         let Connector { mon, net, runtime, options } = self;
         mon.connect().await?;
         let options = late(options);
-        mon.set_op_timeout(options.mon_op_timeout);
         let osd = OsdClient::new(options.osd, net, mon.clone(), runtime);
         let sink: Weak<dyn MonSink> = Arc::downgrade(&osd) as Weak<dyn MonSink>;
         mon.set_sink(sink);

@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde_json::json;
 
-pub use self::connect::{ConnectError, Connector, LateOptions};
+pub use self::connect::{ConnectError, Connector, LateOptions, mon_op_timeout};
 pub use self::ping::ping;
 use self::pools::Pools;
 use super::name::{bytes_of, text_of};
