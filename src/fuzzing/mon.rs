@@ -27,7 +27,7 @@ pub fn mon_message(data: &[u8]) -> bool {
         5 => AuthReply::decode(&message).is_ok(),
         6 => messages::decode_config(&message).is_ok(),
         7 => decode_log(&message).is_ok(),
-        8 => PoolUsage::decode(&message, "rbd").is_ok(),
+        9 => PoolUsage::decode(&message, "rbd").is_ok(),
         _ => MgrMap::decode(front).is_ok() | messages::decode_ping(&message).is_ok(),
     }
 }

@@ -498,6 +498,18 @@ fn mon_messages() -> Vec<Vec<u8>> {
                 e.u64(5).u8(1).string("x");
             });
         }),
+        message(9, &|e| {
+            paxos(e);
+            e.raw(&[0; 16]).u32(1).string("rbd").section(7, 5, |e| {
+                e.section(2, 2, |e| {
+                    e.section(20, 14, |e| {
+                        (0..11).for_each(|n| {
+                            e.u64(n);
+                        });
+                    });
+                });
+            });
+        }),
     ]
 }
 
