@@ -124,6 +124,7 @@ impl State {
             // While a pool is full, OSDs drop writes without an answer.
             let was_full = |map: &OsdMap| map.pool(pool).is_some_and(|pool| is_full(map, pool));
             let dropped = op.target.flags & crate::osd::codes::flag::WRITE != 0
+                && !op.is_ping()
                 && (was_full(&map) || before.as_deref().is_some_and(was_full));
             match verdict {
                 Verdict::PoolGone if matches!(op.purpose, Purpose::Caller(_)) => {

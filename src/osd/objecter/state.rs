@@ -43,6 +43,11 @@ pub(super) enum Purpose {
 }
 
 impl Op {
+    /// Asks whether a watch is still there: it changes nothing, so it is sent, and answered, where writes have to wait.
+    pub(super) fn is_ping(&self) -> bool {
+        matches!(self.purpose, Purpose::Linger { step: Step::Ping { .. }, .. })
+    }
+
     pub(super) fn rules<'a>(request: &'a OpRequest, env: &'a Env, barrier: u32, salt: u64) -> Rules<'a> {
         let location = &env.options.crush_location;
         Rules {

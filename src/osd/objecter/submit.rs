@@ -114,7 +114,7 @@ impl State {
     /// Sends a request to the OSD that its target names, unless it has to wait.
     pub(super) fn dispatch(&mut self, env: &Env, tid: u64, after: &mut After) {
         let Some(op) = self.ops.get(&tid) else { return };
-        let (osd, paused) = (op.target.osd, op.target.paused);
+        let (osd, paused) = (op.target.osd, op.target.paused && !op.is_ping());
         if paused || osd < 0 {
             after.want_maps = Some(self.epoch());
             return;

@@ -106,6 +106,31 @@ async fn a_watch_is_confirmed_and_survives_its_session() {
     assert!(world.client.watch_check(cookie).is_ok());
 }
 
+/// Otherwise the OSD would give it up, and with it went an image's lock.
+#[tokio::test(start_paused = true)]
+async fn a_watch_is_confirmed_while_its_pool_is_full() {
+    let world = World::plain().await;
+    let (cookie, heard, _) = watching(&world).await;
+    let wire = world.wire(1);
+    // A pause of the cluster came and went.
+    world.advance(epoch::FULL - 1);
+    world.answer(&wire, &wire.requests().remove(0), 0);
+    world.advance(epoch::FULL);
+    assert!(wire.requests().is_empty());
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(5100)).await;
+        let pings = wire.requests();
+        assert_eq!(pings.iter().map(watch_of).collect::<Vec<_>>(), [(cookie, watch::PING, 1, 0)]);
+        world.answer(&wire, &pings[0], 0);
+        assert!(world.client.watch_check(cookie).unwrap() < 1000);
+    }
+    world.advance(epoch::NOTFULL);
+    let again = wire.requests();
+    assert_eq!(again.iter().map(watch_of).collect::<Vec<_>>(), [(cookie, watch::RECONNECT, 2, 0)]);
+    world.answer(&wire, &again[0], 0);
+    assert!(world.client.watch_check(cookie).is_ok() && heard.take().is_empty());
+}
+
 /// A pool becomes full while a watch is being made, and the OSD, which has made it, gives it up meanwhile: nobody confirms it.
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_times_out_on_a_full_pool_before_it_is_known_is_made_all_the_same() {
