@@ -52,7 +52,7 @@ if step libs 1200 make -s libs; then
     step faults 900 capi-tests/faults/run
     step qemu 1500 qemu/run
     step qemu-cluster 1500 qemu/run --store cluster
-    step faults-cluster 1800 capi-tests/faults-cluster/run handshake osd-killed mon-leader pg-split cut-from-all bite
+    step faults-cluster 1800 capi-tests/faults-cluster/run handshake osd-killed mon-leader pg-split cut-from-all full-freed bite
 fi
 
 echo
