@@ -195,14 +195,20 @@ fn all_stop(cluster: &Cluster) {
     }
     // (A process that is told to stop may go on for a moment.)
     let before = asking.answered.load(Ordering::Relaxed);
-    assert_eq!(run(hasty.get_version("osdmap")).unwrap_err().errno(), Errno::ETIMEDOUT);
+    // As librados, which waits for the newest map's epoch for as long as it takes.
+    let (answer, newest) = std::sync::mpsc::channel();
+    let version_of = hasty.clone();
+    let waits = thread::spawn(move || answer.send(run(version_of.get_version("osdmap"))));
     // Without a limit, two tries of three seconds.
     let begin = Instant::now();
     let error = run(client.command(MonTarget::Rank(0), vec![version], Bytes::new())).unwrap_err();
     assert_eq!((error.errno(), error.status()), (Errno::ENXIO, "mon unavailable"));
     assert!((5900..8000).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
     assert_eq!(asking.answered.load(Ordering::Relaxed), before);
+    assert!(newest.try_recv().is_err(), "nobody can have answered");
     signal(cluster, &ALL, Signal::CONT);
+    newest.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+    waits.join().unwrap().unwrap();
     asking.wait(20, Duration::from_secs(60));
     asking.end("all stop for a while");
 
