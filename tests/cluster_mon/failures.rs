@@ -133,9 +133,10 @@ fn three_monitors() {
     all_stop(&cluster);
 }
 
-/// Both ask without a pause, and an election takes seconds: more than a second's difference is not chance.
+/// Both ask without a pause. Which monitor is tried next is drawn, and a try at one that is not there yet takes a hunt's
+/// interval (three seconds): more than one of them is not chance.
 fn not_slower(ours_ms: u64, theirs_ms: u64) {
-    assert!(ours_ms <= theirs_ms + 1500, "{ours_ms} ms, and Ceph's library {theirs_ms} ms");
+    assert!(ours_ms <= theirs_ms + 3500, "{ours_ms} ms, and Ceph's library {theirs_ms} ms");
 }
 
 /// One that stops without a word is left after the ping timeout.
