@@ -1,7 +1,8 @@
 //! Tells blocks that garbage collection has moved from blocks that were written.
 //!
-//! A copy is the source's whole slot, trailer included, and a trailer has the block's address, the LSN of its write and
-//! a checksum of both and the data. So two places hold the same write if, and only if, their trailers are equal.
+//! A copy is the source's whole slot, trailer included, and a trailer has the block's address, the lower half of the LSN of
+//! its write and a checksum of both and the data. So copies of one write have equal trailers; two writes of a block could
+//! have them only if 2^32 LSNs, or a multiple, lay between them and their checksums were equal as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 

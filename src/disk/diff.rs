@@ -30,16 +30,15 @@ pub(crate) async fn diff(
     lba: Lba,
     blocks: u64,
 ) -> Result<Vec<DiffExtent>, DiskError> {
+    if from.is_none() {
+        // Nothing can be equal.
+        return diff_places(None, to, lba, blocks).await;
+    }
     let mut walk = Walk::new(from, to, lba, blocks);
     let mut copies = Copies::new(shared);
     let mut found = Vec::new();
     let mut retried = None;
     while let Some((leaf, moved)) = walk.next().await? {
-        // Without `from` nothing can be equal.
-        if from.is_none() {
-            moved.iter().for_each(|run| push(&mut found, run));
-            continue;
-        }
         match copies.written(moved).await {
             Ok(written) => written.iter().for_each(|run| push(&mut found, run)),
             // A segment was deleted after the walk came by: GC has moved what lived in it once more. If that is not
@@ -55,7 +54,6 @@ pub(crate) async fn diff(
 }
 
 /// As `diff`, by the places alone: what garbage collection has moved differs.
-#[cfg(test)]
 pub(crate) async fn diff_places(
     from: Option<&ExtentMap>,
     to: &ExtentMap,

@@ -128,8 +128,8 @@ impl GcBatch {
 pub(crate) enum Step {
     /// Live data is as large a share of the log as is aimed at, or nothing can be won.
     Idle,
-    /// Copied this much, which wins so much space once the victims are deleted.
-    Copied { bytes: u64, won: u64 },
+    /// Copied a record, which wins so much space once the victims are deleted.
+    Copied { won: u64 },
     /// All victims of a round are copied, or the round was given up: a checkpoint makes them deletable.
     Done,
 }
@@ -209,7 +209,6 @@ impl Gc {
         }
         let won = self.gather().await?;
         let runs = self.next_record();
-        let bytes = runs.iter().map(|run| run.slots.len() as u64).sum::<u64>();
         if !runs.is_empty() {
             log.append_gc(GcBatch::new(runs)).await?;
         }
@@ -223,7 +222,7 @@ impl Gc {
                 return Ok(Step::Done);
             }
         }
-        Ok(Step::Copied { bytes, won })
+        Ok(Step::Copied { won })
     }
 
     fn give_up(&mut self, in_round: bool) -> Step {

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -93,7 +92,7 @@ impl Writer {
                     match step {
                         Step::Idle => break,
                         Step::Done => {}
-                        Step::Copied { won, .. } => {
+                        Step::Copied { won } => {
                             let until = writer.gc_let_user(gc.headway(won), won / ROUND_LIMIT);
                             drop(writer);
                             let most = (env.now().saturating_sub(begin)) * IDLE_SHARE;
