@@ -59,16 +59,16 @@ impl Latencies {
         )
     }
 
-    /// When each two hundredth of the writes began, and their 99th percentile in milliseconds.
-    pub fn over_time(&self) -> Vec<(f64, f64)> {
-        let mut writes: Vec<_> = self.writes.clone();
-        writes.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let some = writes.chunks((writes.len() / 200).max(1));
-        some.map(|some| {
-            let p99 = quantile(some.iter().map(|write| write.1).collect(), 0.99);
-            (f64::from(some[0].0), p99.as_secs_f64() * 1e3)
-        })
-        .collect()
+    /// The longest write that ended in each slice of the run, in milliseconds; 0: none ended in it.
+    pub fn longest_over_time(&self) -> Vec<(f64, f64)> {
+        const SLICES: usize = 200;
+        let slice = self.took.as_secs_f64() / SLICES as f64;
+        let mut longest = vec![Duration::ZERO; SLICES + 1];
+        for &(at, took) in &self.writes {
+            let of = &mut longest[((f64::from(at) / slice) as usize).min(SLICES)];
+            *of = took.max(*of);
+        }
+        longest.iter().enumerate().map(|(n, took)| (n as f64 * slice, took.as_secs_f64() * 1e3)).collect()
     }
 }
 

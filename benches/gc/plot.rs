@@ -8,7 +8,7 @@ use crate::run::Outcome;
 
 const COLOURS: [&str; 6] = ["#2166ac", "#b2182b", "#4d9221", "#d8b365", "#762a83", "#777777"];
 const LEFT: f64 = 56.0;
-const TOP: f64 = 66.0;
+const TOP: f64 = 84.0;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 260.0;
 
@@ -96,7 +96,7 @@ pub fn svg(title: &str, note: &str, across: &str, lines: &[Line]) -> String {
         LEFT + WIDTH / 2.0,
         TOP + HEIGHT + 34.0,
     );
-    let mut at = LEFT;
+    let (mut at, mut top) = (LEFT, 48.0);
     for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
         let points: Vec<_> = line.points.iter().map(|&(a, b)| format!("{:.1},{:.1}", x(a), y(b))).collect();
         let _ = writeln!(
@@ -112,14 +112,19 @@ pub fn svg(title: &str, note: &str, across: &str, lines: &[Line]) -> String {
                 goal = y(goal),
             );
         }
+        let width = 30.0 + 6.2 * (line.name.len() + if line.goal.is_some() { 15 } else { 0 }) as f64;
+        if at + width > LEFT + WIDTH {
+            (at, top) = (LEFT, top + 18.0);
+        }
         let _ = writeln!(
             out,
-            "<rect x=\"{at}\" y=\"48\" width=\"10\" height=\"10\" fill=\"{colour}\"/><text x=\"{}\" y=\"57\">{}{}</text>",
+            "<rect x=\"{at}\" y=\"{top}\" width=\"10\" height=\"10\" fill=\"{colour}\"/><text x=\"{}\" y=\"{}\">{}{}</text>",
             at + 14.0,
+            top + 9.0,
             line.name,
             if line.goal.is_some() { " (dashed: goal)" } else { "" },
         );
-        at += 30.0 + 6.2 * (line.name.len() + if line.goal.is_some() { 15 } else { 0 }) as f64;
+        at += width;
     }
     out + "</svg>\n"
 }
