@@ -151,8 +151,8 @@ impl Disk {
         let _turn = self.turn.lock().await;
         match self.mode() {
             Mode::Writer(writer) => writer.failure().map_or(Ok(()), Err),
-            Mode::Reader(_) => {
-                let writer = takeover::take_over(&self.shared).await?;
+            Mode::Reader(reader) => {
+                let writer = takeover::take_over(&self.shared, &reader).await?;
                 *self.mode.lock() = Mode::Writer(writer);
                 Ok(())
             }

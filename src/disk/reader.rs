@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+
 use crate::sync::Mutex;
 
 use super::head::Head;
 use super::header::Header;
-use super::replay::{LogCursor, Step};
+use super::replay::{LogCursor, LogRecord, Step};
+use super::sabotage::{Sabotage, broken};
 use super::shared::{Shared, epoch_of, get_epoch};
 use super::{DiskError, DiskResult, Pressure, RootBlob, WriterEpoch};
 
@@ -33,8 +36,59 @@ struct Follow {
     cursor: LogCursor,
     /// Version of the header object when its root was last looked at.
     version: u64,
+    /// The root that the view began with.
+    root: Bytes,
+    /// What was replayed on top of it.
+    replayed: Replayed,
     /// The state is half changed, or what it refers to is gone.
     stale: bool,
+    /// The view is the writer's that this opener has become, and needs no looks any more.
+    handed_over: bool,
+}
+
+/// How much of the log was replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Replayed {
+    pub records: u64,
+    pub bytes: u64,
+}
+
+impl Replayed {
+    pub fn add(&mut self, records: &[LogRecord]) {
+        self.records += records.len() as u64;
+        self.bytes += records.iter().map(LogRecord::stored_bytes).sum::<u64>();
+    }
+}
+
+/// A reader that waits for the take-over by its own opener. Dropped before `handed_over`, it begins anew.
+pub(crate) struct Lender<'a> {
+    reader: &'a Reader,
+    follow: tokio::sync::MutexGuard<'a, Follow>,
+}
+
+/// A view, and how it came about.
+pub(crate) struct Lent {
+    pub head: Arc<Head>,
+    pub cursor: LogCursor,
+    pub replayed: Replayed,
+}
+
+impl Lender<'_> {
+    /// The view, to be gone on with, if it began with `root`: whatever a newer root replaces may be deleted.
+    pub fn lend(&mut self, root: &Bytes) -> Option<Lent> {
+        let follow = &mut *self.follow;
+        if follow.stale || (follow.root != root && !broken(Sabotage::HandOverOfOldRoot)) {
+            return None;
+        }
+        follow.stale = true;
+        Some(Lent { head: self.reader.head(), cursor: follow.cursor.clone(), replayed: follow.replayed })
+    }
+
+    /// What was lent is the writer's now.
+    pub fn handed_over(mut self) {
+        self.follow.stale = false;
+        self.follow.handed_over = true;
+    }
 }
 
 impl Reader {
@@ -93,7 +147,7 @@ impl Reader {
         }
         let before = self.polls.load(Ordering::SeqCst);
         let mut follow = self.follow.lock().await;
-        if self.polls.load(Ordering::SeqCst) > before && !follow.stale {
+        if follow.handed_over || (self.polls.load(Ordering::SeqCst) > before && !follow.stale) {
             // A poll that began after this call has ended meanwhile.
             return Ok(());
         }
@@ -101,9 +155,17 @@ impl Reader {
         self.poll(&mut follow).await
     }
 
+    /// Stops following the log until what is returned is dropped; looks at it wait meanwhile.
+    pub async fn lender(&self) -> Lender<'_> {
+        Lender { reader: self, follow: self.follow.lock().await }
+    }
+
     /// As `refresh`, from the newest root on: something that the view refers to is gone.
     pub async fn reload(&self) -> DiskResult<()> {
         let mut follow = self.follow.lock().await;
+        if follow.handed_over {
+            return Ok(());
+        }
         follow.stale = true;
         self.polls.fetch_add(1, Ordering::SeqCst);
         self.poll(&mut follow).await
@@ -137,6 +199,7 @@ impl Reader {
                         }
                     }
                     self.replayed.fetch_add(records.len() as u64, Ordering::Relaxed);
+                    follow.replayed.add(&records);
                     match outcome {
                         Ok(()) => {
                             follow.stale = false;
@@ -206,7 +269,14 @@ async fn newest(shared: &Arc<Shared>) -> DiskResult<(Header, Arc<Head>, Follow)>
         match Head::open(shared, &header.root).await {
             Ok((head, position)) => {
                 let cursor = LogCursor::new(position, None);
-                let follow = Follow { cursor, version: header.version, stale: false };
+                let follow = Follow {
+                    cursor,
+                    version: header.version,
+                    root: header.root.clone(),
+                    replayed: Replayed::default(),
+                    stale: false,
+                    handed_over: false,
+                };
                 return Ok((header, head, follow));
             }
             // A newer checkpoint has replaced the root, and its objects were deleted, since we read it.

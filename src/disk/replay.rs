@@ -72,6 +72,7 @@ pub(crate) struct Loss {
     pub error: DiskError,
 }
 
+#[derive(Clone)]
 pub(crate) struct LogCursor {
     position: LogPosition,
     /// Epoch in the header of the last segment entered.
@@ -87,6 +88,31 @@ pub(crate) struct LogCursor {
 impl LogCursor {
     pub fn new(position: LogPosition, seal: Option<WriterEpoch>) -> LogCursor {
         LogCursor { position, epoch: WriterEpoch(0), entered: false, seal, damage: None, read: FIRST_READ }
+    }
+
+    /// Goes on as a writer's: seals what a reader's cursor has followed from the segment `first` on. What an older
+    /// writer adds to the last of them before it is sealed is what the next step finds.
+    pub async fn into_writers(
+        mut self,
+        shared: &Shared,
+        first: SegmentSeq,
+        epoch: WriterEpoch,
+    ) -> DiskResult<LogCursor> {
+        self.seal = Some(epoch);
+        self.read = FIRST_READ;
+        let cursor = &self;
+        let followed = (first.0..self.next_segment().0).map(SegmentSeq);
+        let sealed = followed.map(|segment| async move {
+            if cursor.seal(shared, segment).await? {
+                return Ok(());
+            }
+            // Only a newer root makes a segment deletable.
+            let object = shared.names.segment(segment).oid.to_string();
+            let detail = "a segment that replay needs is missing".to_owned();
+            Err(DiskError::Corrupt { object, offset: 0, detail })
+        });
+        all(sealed, MAX_IN_FLIGHT as usize).await?;
+        Ok(self)
     }
 
     pub fn position(&self) -> LogPosition {
@@ -110,7 +136,7 @@ impl LogCursor {
             if !self.entered {
                 match self.peek(shared, self.position.segment).await? {
                     Peek::Next(header) => {
-                        if !self.seal(shared).await? {
+                        if !self.seal(shared, self.position.segment).await? {
                             continue;
                         }
                         self.entered = true;
@@ -179,12 +205,12 @@ impl LogCursor {
         }
     }
 
-    /// Makes the segment at the position refuse appends of older writers. False if it is gone.
-    async fn seal(&self, shared: &Shared) -> DiskResult<bool> {
+    /// Makes a segment refuse appends of older writers. False if it is gone.
+    async fn seal(&self, shared: &Shared, segment: SegmentSeq) -> DiskResult<bool> {
         let Some(mine) = self.seal.filter(|_| !broken(Sabotage::TakeOverWithoutSeal)) else {
             return Ok(true);
         };
-        let target = shared.names.segment(self.position.segment);
+        let target = shared.names.segment(segment);
         match shared.run(&target, vec![epoch_below(mine), set_epoch(mine)]).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),

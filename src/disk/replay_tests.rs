@@ -1,7 +1,7 @@
 //! Replay stays bounded although checkpoints are slow or fail: writers wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::api_tests::{formatted, open, options};
@@ -115,6 +115,9 @@ fn a_replay_with_little_memory_takes_checkpoints() {
         let cluster = ModelCluster::new();
         let names = formatted(&cluster.client(), 4 << 30).await;
         let roomy = DiskOptions { checkpoint_log_bytes: 1 << 30, ..bounded() };
+        let tight = DiskOptions { map_memory_bytes: ROOM, ..roomy.clone() };
+        // Has replayed nothing when it becomes the writer.
+        let early = open(&cluster.client(), &names, tight.clone()).await;
         let disk = open(&cluster.client(), &names, roomy.clone()).await;
         disk.acquire().await.unwrap();
         let place = |n: u64| n * 7919 % (1 << 20) * BLOCK_BYTES;
@@ -124,11 +127,13 @@ fn a_replay_with_little_memory_takes_checkpoints() {
         disk.flush().await.unwrap();
         assert_eq!(disk.stats().checkpoint_lsn, 0);
         drop(disk);
-        let tight = DiskOptions { map_memory_bytes: ROOM, ..roomy };
-        // The first one dies at once.
+        // The first one dies at once. What the second has replayed as a reader is too much, and published first of all.
         let [mut first, mut second] = [DiskStats::default(), DiskStats::default()];
-        for replayed in [&mut first, &mut second] {
-            let disk = open(&cluster.client(), &names, tight.clone()).await;
+        for (replayed, early) in [(&mut first, Some(early)), (&mut second, None)] {
+            let disk = match early {
+                Some(disk) => disk,
+                None => open(&cluster.client(), &names, tight.clone()).await,
+            };
             disk.acquire().await.unwrap();
             *replayed = disk.stats();
             let mut data = vec![0; 4096];
@@ -140,5 +145,61 @@ fn a_replay_with_little_memory_takes_checkpoints() {
         assert!(first.checkpoints > 3 && first.replayed_bytes > BLOCKS * SLOT_BYTES, "{first:?}");
         assert!(second.replayed_bytes < first.replayed_bytes / 2, "{second:?}");
         assert!(second.checkpoint_lsn >= first.checkpoint_lsn);
+    });
+}
+
+/// What an opener has replayed as a reader it does not replay again as the writer, also what a living writer has added
+/// meanwhile; unless a newer root has been published since, whose map it must have.
+#[test]
+fn a_take_over_goes_on_with_what_the_reader_has() {
+    run(async {
+        let cluster = ModelCluster::new();
+        let names = formatted(&cluster.client(), 64 << 20).await;
+        let many = DiskOptions { checkpoint_log_bytes: 1 << 30, ..bounded() };
+        let reads = Arc::new(AtomicU64::new(0));
+        let counted = reads.clone();
+        let policy = move |call: &Call<'_>| {
+            let log = call.request.target.oid.starts_with("lsvd_data.");
+            // Those of headers begin at 0.
+            let of_records = |op: &Op| matches!(op, Op::Read { offset, .. } if *offset > 0);
+            if log && call.request.ops.iter().any(|(op, _)| of_records(op)) {
+                counted.fetch_add(1, SeqCst);
+            }
+            Fault::None
+        };
+        for newer_root in [false, true] {
+            let old = open(&cluster.client(), &names, many.clone()).await;
+            old.acquire().await.unwrap();
+            let before = old.stats().applied_lsn;
+            write_all(old.clone()).await;
+            let store: Arc<dyn Store> =
+                FaultyStore::new(cluster.client(), TokioEnv::current(), policy.clone());
+            let disk = open(&store, &names, many.clone()).await;
+            let as_reader = reads.swap(0, SeqCst);
+            assert!(as_reader > 10, "{as_reader}");
+            for n in 0..3 {
+                old.write(n * BLOCK_BYTES, &[&[0xee; 4096]]).await.unwrap();
+                old.flush().await.unwrap();
+            }
+            if newer_root {
+                old.release().await.unwrap();
+            }
+            disk.acquire().await.unwrap();
+            let (as_writer, stats) = (reads.swap(0, SeqCst), disk.stats());
+            let replayed = if newer_root { 0 } else { old.stats().applied_lsn - before };
+            assert!(as_writer < as_reader / 4, "{as_writer} and {as_reader} reads");
+            assert!(stats.replayed_records >= replayed.min(1000), "{stats:?}, {replayed}");
+            assert!(newer_root || stats.replay_bytes > BLOCKS * SLOT_BYTES, "{stats:?}");
+            assert!(old.write(0, &[&[1; 4096]]).await.is_err() || old.flush().await.is_err());
+            let mut data = vec![0; 4096];
+            for n in 0..BLOCKS {
+                let block = n * 7919 % 16384;
+                disk.read(block * BLOCK_BYTES, 4096, &mut data).await.unwrap();
+                let last = if block < 3 { 0xee } else { n as u8 };
+                assert!(data == [last; 4096], "block {block}");
+            }
+            disk.write(0, &[&[2; 4096]]).await.unwrap();
+            disk.close().await.unwrap();
+        }
     });
 }

@@ -15,6 +15,8 @@ pub(crate) enum Sabotage {
     CreationUnconfirmed,
     /// A take-over does not seal the segments that it replays.
     TakeOverWithoutSeal,
+    /// A take-over goes on with what its opener read from an older root.
+    HandOverOfOldRoot,
     /// An append that was refused because of a newer epoch is taken for done.
     FencedAcknowledges,
     /// Who waits for durability is told at once.

@@ -13,7 +13,8 @@ use super::buffer::{BufferPool, Place, Record, RecordSpec};
 use super::head::Head;
 use super::header::Header;
 use super::log::{RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::replay::{LogCursor, LogRecord, Loss, Peek, Step};
+use super::reader::{Lender, Lent, Reader, Replayed};
+use super::replay::{LogCursor, Loss, Peek, Step};
 use super::sabotage::{Accepted, Sabotage, accepted, broken};
 use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error, when_full};
 use super::writer::{Start, Writer};
@@ -40,43 +41,70 @@ pub(crate) enum Created {
     Changed,
 }
 
-/// Takes the image over, whoever was its writer before.
-pub(crate) async fn take_over(shared: &Arc<Shared>) -> DiskResult<Arc<Writer>> {
+/// Takes the image over, whoever was its writer before. What this opener has replayed as a reader it need not again.
+pub(crate) async fn take_over(shared: &Arc<Shared>, reader: &Reader) -> DiskResult<Arc<Writer>> {
     let epoch = take_epoch(shared).await?;
-    match replay(shared, epoch).await {
-        Ok(writer) => Ok(writer),
+    let mut lender = reader.lender().await;
+    match replay(shared, epoch, &mut lender).await {
+        Ok((writer, lent)) => {
+            if lent {
+                lender.handed_over();
+            }
+            Ok(writer)
+        }
         Err(error) => Err(shared.unless_fenced(epoch, error).await),
     }
 }
 
-async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writer>> {
+/// Where replay begins: with a view of this root that the reader has, or else with the root itself.
+async fn begin(
+    shared: &Arc<Shared>,
+    epoch: WriterEpoch,
+    header: &Header,
+    lender: &mut Lender<'_>,
+) -> DiskResult<(Lent, bool)> {
+    if let Some(lent) = lender.lend(&header.root) {
+        let first = lent.head.state.published_segment();
+        let cursor = lent.cursor.into_writers(shared, first, epoch).await?;
+        return Ok((Lent { cursor, ..lent }, true));
+    }
+    let (head, position) = Head::open(shared, &header.root).await?;
+    let cursor = LogCursor::new(position, Some(epoch));
+    Ok((Lent { head, cursor, replayed: Replayed::default() }, false))
+}
+
+async fn replay(
+    shared: &Arc<Shared>,
+    epoch: WriterEpoch,
+    lender: &mut Lender<'_>,
+) -> DiskResult<(Arc<Writer>, bool)> {
     let begun = shared.env.now();
     // Nobody with a lower epoch can change the header from here on.
     let header = Header::read(&shared.store, &shared.names).await?;
     if header.epoch != epoch {
         return Err(DiskError::Fenced { mine: epoch.0, theirs: header.epoch.0 });
     }
-    let (head, position) = Head::open(shared, &header.root).await?;
+    let root = RootBlob::decode(&header.root, &shared.names.header().oid)?;
+    let (Lent { head, mut cursor, mut replayed }, lent) = begin(shared, epoch, &header, lender).await?;
     head.state.set_epoch(epoch);
-    let mut begun_with = Some(RootBlob::decode(&header.root, &shared.names.header().oid)?);
-    let mut cursor = LogCursor::new(position, Some(epoch));
-    let mut stats = DiskStats { checkpoint_lsn: position.lsn.0, ..DiskStats::default() };
+    let mut stats =
+        DiskStats { checkpoint_lsn: root.lsn.0, replay_bytes: replayed.bytes, ..DiskStats::default() };
+    let mut begun_with = Some(root);
     let mut checked = false;
     let mut roomy = true;
     let mut suspect: Option<Loss> = None;
     loop {
+        if roomy && head.state.pressure() >= Pressure::Checkpoint {
+            roomy = make_room(shared, &head, &cursor, &mut begun_with, &mut stats).await?;
+        }
         match cursor.step(shared).await? {
             Step::Records(records) => {
                 for record in &records {
                     head.apply_log(record).await?;
                 }
-                stats.replayed_records += records.len() as u64;
-                let bytes = records.iter().map(LogRecord::stored_bytes).sum::<u64>();
-                stats.replayed_bytes += bytes;
-                stats.replay_bytes += bytes;
-                if roomy && head.state.pressure() >= Pressure::Checkpoint {
-                    roomy = make_room(shared, &head, &cursor, &mut begun_with, &mut stats).await?;
-                }
+                let before = replayed.bytes;
+                replayed.add(&records);
+                stats.replay_bytes += replayed.bytes - before;
                 continue;
             }
             Step::Gone => {
@@ -99,6 +127,7 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
             checked = true;
         }
         if let Some(start) = create_first(shared, &cursor, &head, epoch).await? {
+            (stats.replayed_records, stats.replayed_bytes) = (replayed.records, replayed.bytes);
             tracing::info!(
                 "{}: epoch {}, replayed {} records, {} bytes, in {:.3} s",
                 shared.names.header().oid,
@@ -111,7 +140,7 @@ async fn replay(shared: &Arc<Shared>, epoch: WriterEpoch) -> DiskResult<Arc<Writ
             stats.replay_bytes += start.offset;
             let writer = Writer::new(shared.clone(), head, start, stats, begun_with);
             writer.start_gc();
-            return Ok(writer);
+            return Ok((writer, lent));
         }
         // An older writer was faster: its segment is part of the log.
     }

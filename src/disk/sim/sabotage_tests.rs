@@ -11,6 +11,7 @@ const ALL: &[(Sabotage, u64)] = &[
     (Sabotage::PublishWithoutEpoch, 1),
     (Sabotage::CreationUnconfirmed, 69),
     (Sabotage::TakeOverWithoutSeal, 17),
+    (Sabotage::HandOverOfOldRoot, 0),
     (Sabotage::FencedAcknowledges, 0),
     (Sabotage::AckBeforeDurable, 0),
     (Sabotage::FlushOverGap, 1),
