@@ -26,7 +26,8 @@ struct Spare {
 #[derive(Default)]
 struct State {
     kept: Vec<Spare>,
-    /// Written to new or spare files since dead ones were last looked at: as much is likely to be wanted again.
+    /// Written to new or spare files, less what was kept since: as much is likely to be wanted again. Dead files come in
+    /// crowds, one after the other, after each checkpoint of an image.
     written: u64,
     closed: bool,
 }
@@ -40,7 +41,7 @@ impl Spares {
     /// A file that has room for `bytes` and not much more.
     fn take(&self, bytes: u64) -> Option<Spare> {
         let mut state = self.state.lock();
-        state.written += bytes;
+        state.written = (state.written + bytes).min(MAX_BYTES);
         let fits = |spare: &Spare| spare.bytes >= bytes && spare.bytes - bytes <= bytes / 4;
         let at = state.kept.iter().position(fits)?;
         Some(state.kept.swap_remove(at))
@@ -49,8 +50,11 @@ impl Spares {
     /// Room for more.
     fn wanted(&self) -> u64 {
         let state = self.state.lock();
-        let most = if state.closed { 0 } else { state.written.min(MAX_BYTES) };
-        most.saturating_sub(state.kept.iter().map(|spare| spare.bytes).sum())
+        if state.closed {
+            return 0;
+        }
+        let room = MAX_BYTES.saturating_sub(state.kept.iter().map(|spare| spare.bytes).sum());
+        state.written.min(room)
     }
 
     fn take_all(&self) -> Vec<Spare> {
@@ -91,8 +95,9 @@ impl Files {
         if !spares.is_empty() {
             if self.sync_own_folder().is_ok() {
                 let mut state = self.spares.state.lock();
-                state.written = 0;
                 if !state.closed {
+                    let bytes = spares.iter().map(|spare| spare.bytes).sum();
+                    state.written = state.written.saturating_sub(bytes);
                     state.kept.append(&mut spares);
                 }
             }
@@ -250,8 +255,12 @@ mod tests {
         std::fs::write(world.files.path(large), vec![0; 5 * SIZE]).unwrap();
         assert!(world.files.keep_spares(&world.db, [large].into_iter()).is_empty());
         assert_eq!(world.files.keep_spares(&world.db, dead.iter().copied()).len(), 4);
-        let other = world.write(9);
+        let other = world.files.create(&mut Dirty::default()).unwrap();
+        std::fs::write(world.files.path(other), vec![0; SIZE]).unwrap();
         assert!(world.files.keep_spares(&world.db, [other].into_iter()).is_empty());
+        // In the place of one that is used again.
+        let again = world.write(9);
+        assert_eq!(world.files.keep_spares(&world.db, [again].into_iter()).len(), 1);
         world.files.close_spares();
         let left = std::fs::read_dir(world.files.path(other).parent().unwrap()).unwrap().count();
         assert_eq!(left, 2, "`large` and `other`");
