@@ -113,6 +113,8 @@ impl Db {
         conn.pragma_update(None, "wal_autocheckpoint", 4000).map_err(failed)?;
         conn.pragma_update(None, "journal_size_limit", 64 << 20).map_err(failed)?;
         conn.pragma_update(None, "cache_size", -16384).map_err(failed)?;
+        // A transaction is written when it commits, all of it at once (`vfs::log`).
+        conn.pragma_update(None, "cache_spill", false).map_err(failed)?;
         // Checks of pages as they are read: damage shows as an error and not as odd content.
         conn.pragma_update(None, "cell_size_check", true).map_err(failed)?;
         conn.set_prepared_statement_cache_capacity(128);

@@ -9,7 +9,7 @@ use super::PAGE;
 
 pub(super) const HEADER: u64 = 32;
 pub(super) const FRAME_HEADER: usize = 24;
-const FRAME: u64 = FRAME_HEADER as u64 + PAGE as u64;
+pub(super) const FRAME: u64 = FRAME_HEADER as u64 + PAGE as u64;
 
 /// The frame, counted from 0, whose header begins at `offset`.
 pub(super) fn frame_of_header(offset: u64) -> Option<u64> {
