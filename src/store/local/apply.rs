@@ -10,7 +10,7 @@ use rusqlite::{ToSql, params};
 
 use super::files::{BLOCK, Dirty, FileId, Files, block_sums};
 use super::schema::{Db, Sum};
-use super::view::{Extent, ObjectRow, Place, read_range, reversed_hash, row_error};
+use super::view::{Extent, ObjectRow, Place, reversed_hash, row_error};
 use crate::store::interp::{Mutation, ObjectState};
 use crate::store::{StoreResult, Target};
 
@@ -49,6 +49,8 @@ pub(super) struct Apply<'a> {
     /// By index of the op.
     staged: &'a HashMap<usize, Staged>,
     row: Option<ObjectRow>,
+    /// No extent of the object ends after this.
+    end: u64,
     used: HashSet<FileId>,
     /// Ranges that rows named and perhaps no longer do.
     freed: Vec<(FileId, u64, u64)>,
@@ -67,7 +69,8 @@ impl<'a> Apply<'a> {
         row: Option<ObjectRow>,
     ) -> Apply<'a> {
         let (used, freed, garbage, removed) = (HashSet::new(), vec![], vec![], vec![]);
-        Apply { db, files, target, dirty, staged, row, used, freed, garbage, removed }
+        let end = row.as_ref().map_or(0, |row| row.state.size);
+        Apply { db, files, target, dirty, staged, row, end, used, freed, garbage, removed }
     }
 
     /// Staged files that the changes named, if only for a moment: what is dead of them is garbage by now.
@@ -118,6 +121,7 @@ impl<'a> Apply<'a> {
             header: Bytes::new(),
         };
         self.row = Some(row.clone());
+        self.end = 0;
         Ok(row)
     }
 
@@ -278,6 +282,7 @@ impl<'a> Apply<'a> {
             row.extent_bytes += extent.length;
             row.extent_sums += sum;
         }
+        self.end = self.end.max(extent.end());
         match &extent.place {
             Place::Inline(data) => {
                 let none = None::<i64>;
@@ -296,7 +301,7 @@ impl<'a> Apply<'a> {
 
     /// Frees `from..to` of the object; what straddles an end keeps its part outside.
     fn punch(&mut self, id: i64, from: u64, to: u64) -> StoreResult<()> {
-        if from >= to {
+        if from >= to.min(self.end) {
             return Ok(());
         }
         for extent in Extent::load(self.db, self.target, id, from, to)? {
@@ -334,19 +339,26 @@ impl<'a> Apply<'a> {
         if row.inline_bytes <= INLINE_TOTAL {
             return Ok(());
         }
-        let mut runs: Vec<(u64, u64)> = Vec::new();
+        // Runs of neighbours, with the data.
+        let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
         for extent in Extent::load(self.db, self.target, row.id, 0, u64::MAX)? {
-            if matches!(extent.place, Place::File { .. }) {
-                continue;
-            }
+            let Place::Inline(data) = &extent.place else { continue };
             match runs.last_mut() {
-                Some((_, end)) if *end == extent.start => *end = extent.end(),
-                _ => runs.push((extent.start, extent.end())),
+                Some((from, run)) if *from + run.len() as u64 == extent.start => run.extend_from_slice(data),
+                Some(_) | None => runs.push((extent.start, data.to_vec())),
+            }
+            if let Some(row) = &mut self.row {
+                row.extent_bytes = row.extent_bytes.saturating_sub(extent.length);
+                row.extent_sums -= extent.sum(row.id);
+                row.inline_bytes = row.inline_bytes.saturating_sub(extent.length);
             }
         }
-        for (from, to) in runs {
-            let data = read_range(self.db, self.files, self.target, &self.row()?, from, to)?;
-            self.punch(row.id, from, to)?;
+        for (from, data) in runs {
+            let (first, end) = (from as i64, (from + data.len() as u64) as i64);
+            self.execute(
+                "DELETE FROM extent WHERE object = ?1 AND start >= ?2 AND start < ?3",
+                params![row.id, first, end],
+            )?;
             self.write_to_tail(row.id, from, &data)?;
         }
         Ok(())

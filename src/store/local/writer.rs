@@ -148,8 +148,12 @@ impl Writer {
                 .and_then(|mut statement| statement.execute([row]));
             deleted.map_err(|error| db.error(error))?;
         }
+        // One by itself is the transaction: SQLite then keeps no copies for going back within it.
+        let alone = items.len() == 1 && cleaned.is_empty();
         for item in items.iter_mut() {
-            sql("SAVEPOINT item")?;
+            if !alone {
+                sql("SAVEPOINT item")?;
+            }
             let (mut item_wake, mut item_garbage) = (BTreeSet::new(), Vec::new());
             let mut tx = Transaction {
                 db,
@@ -171,12 +175,18 @@ impl Writer {
                 if db.conn.is_autocommit() || *error == StoreError::NoSpace {
                     return Err(error.clone());
                 }
+                if alone {
+                    sql("ROLLBACK")?;
+                    return Ok((vec![result], wake, garbage));
+                }
                 sql("ROLLBACK TO item")?;
             } else {
                 wake.append(&mut item_wake);
                 garbage.append(&mut item_garbage);
             }
-            sql("RELEASE item")?;
+            if !alone {
+                sql("RELEASE item")?;
+            }
             results.push(result);
         }
         self.shared.files.sync(&mut self.dirty)?;
