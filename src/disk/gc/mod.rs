@@ -24,9 +24,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::log::{Extent, ExtentKind};
+use super::pages::all;
 use super::shared::Shared;
 use super::state::{DiskState, Pressure};
-use super::{DiskResult, Lsn, SLOT_BYTES, SegmentSeq};
+use super::{DiskError, DiskResult, Lsn, SLOT_BYTES, SegmentSeq};
 use collect::{LiveRun, live_runs};
 use victims::{Candidate, Limits, Space, utilisation};
 
@@ -41,6 +42,9 @@ const VICTIM_SHARE: u64 = 16;
 const ROUND_SPEED: u64 = 4;
 /// After a scan without victims this share of the log must be new before the next.
 const RESCAN_SHARE: u64 = 16;
+
+/// Victims that are read side by side.
+const VICTIMS_AT_ONCE: usize = 4;
 
 /// With a surplus of more than this share of the log the collector does not wait for the user.
 const HURRY_SHARE: u64 = 64;
@@ -145,6 +149,8 @@ pub(crate) struct Gc {
     left: VecDeque<LiveRun>,
     /// Victims all of whose slots are copied or in `left`.
     cleaned: Vec<SegmentSeq>,
+    /// The space that the deletion of those wins that were read since the last record.
+    won: u64,
     /// Segments that could not be cleaned whole: damaged slots stay where they are.
     stuck: BTreeSet<SegmentSeq>,
     /// No scan before the log has grown to this many bytes written.
@@ -160,6 +166,7 @@ impl Gc {
             queue: VecDeque::new(),
             left: VecDeque::new(),
             cleaned: Vec::new(),
+            won: 0,
             stuck: BTreeSet::new(),
             rescan_at: 0,
         }
@@ -207,10 +214,14 @@ impl Gc {
                 return Ok(Step::Idle);
             }
         }
-        let won = self.gather().await?;
+        self.gather().await?;
+        let won = std::mem::take(&mut self.won);
         let runs = self.next_record();
         if !runs.is_empty() {
-            log.append_gc(GcBatch::new(runs)).await?;
+            // What the next record needs is read while this one is written.
+            let (appended, gathered) = tokio::join!(log.append_gc(GcBatch::new(runs)), self.gather());
+            appended?;
+            gathered?;
         }
         if self.left.is_empty() {
             for seq in std::mem::take(&mut self.cleaned) {
@@ -229,36 +240,45 @@ impl Gc {
         self.queue.clear();
         self.left.clear();
         self.cleaned.clear();
+        self.won = 0;
         if in_round { Step::Done } else { Step::Idle }
     }
 
-    /// Reads the live slots of victims until there are enough for a record. The space that their deletion wins.
-    async fn gather(&mut self) -> DiskResult<u64> {
-        let mut won = 0;
+    /// Reads the live slots of victims, some side by side, until there are enough for a record.
+    async fn gather(&mut self) -> DiskResult<()> {
         let mut bytes = self.left.iter().map(|run| run.slots.len() as u64).sum::<u64>();
+        let mut chosen = Vec::new();
         while bytes < self.record_bytes() {
             let Some(victim) = self.queue.pop_front() else { break };
             // It may have died since it was chosen.
             let Some(info) = self.state.segment(victim.seq).await? else { continue };
-            if info.live == 0 {
-                continue;
+            if info.live > 0 {
+                bytes += u64::from(info.live) * SLOT_BYTES;
+                chosen.push((victim.seq, u64::from(info.bytes)));
             }
-            let live = match live_runs(&self.shared, &self.state.map(), victim.seq).await {
-                Ok(live) => live,
+        }
+        let (shared, map) = (&self.shared, &self.state.map());
+        let reads = chosen.into_iter().enumerate().map(|(nth, (seq, bytes))| async move {
+            Ok::<_, DiskError>((nth, seq, bytes, live_runs(shared, map, seq).await))
+        });
+        let mut read = all(reads, VICTIMS_AT_ONCE).await?;
+        read.sort_by_key(|&(nth, ..)| nth);
+        for (_, seq, bytes, live) in read {
+            match live {
+                Ok(live) => {
+                    let copies = live.iter().map(|run| run.slots.len() as u64).sum::<u64>();
+                    self.won += bytes.saturating_sub(copies);
+                    self.left.extend(live);
+                    self.cleaned.push(seq);
+                }
                 Err(error) => {
                     // Damaged, or the store failed: others may be cleaned all the same.
-                    tracing::warn!("segment {:x} cannot be cleaned: {error}", victim.seq.0);
-                    self.stuck.insert(victim.seq);
-                    continue;
+                    tracing::warn!("segment {:x} cannot be cleaned: {error}", seq.0);
+                    self.stuck.insert(seq);
                 }
-            };
-            let copies = live.iter().map(|run| run.slots.len() as u64).sum::<u64>();
-            won += u64::from(info.bytes).saturating_sub(copies);
-            bytes += copies;
-            self.left.extend(live);
-            self.cleaned.push(victim.seq);
+            }
         }
-        Ok(won)
+        Ok(())
     }
 
     /// Takes as much of what was gathered as fits a record.

@@ -79,19 +79,17 @@ impl Writer {
                         writer.gc_let_user(0, most / ROUND_LIMIT);
                     }
                     let step = writer.gc_step(&mut gc).await;
-                    {
-                        let mut state = writer.state.lock();
-                        // Where nothing can be cleaned, waiting would not help.
-                        state.gc_helpless =
-                            step == Step::Idle && writer.gc_bound.is_passed(&writer.head.state);
-                        if step == Step::Idle {
-                            state.gc_round_limit = u64::MAX;
-                        }
-                        writer.gc_judge(&mut state);
-                    }
+                    // Where nothing can be cleaned, waiting would not help.
+                    writer.state.lock().gc_helpless =
+                        step == Step::Idle && writer.gc_bound.is_passed(&writer.head.state);
                     match step {
-                        Step::Idle => break,
-                        Step::Done => {}
+                        Step::Idle => {
+                            let mut state = writer.state.lock();
+                            state.gc_round_limit = u64::MAX;
+                            writer.gc_judge(&mut state);
+                            break;
+                        }
+                        Step::Done => writer.gc_judge(&mut writer.state.lock()),
                         Step::Copied { won } => {
                             let until = writer.gc_let_user(gc.headway(won), won / ROUND_LIMIT);
                             drop(writer);
@@ -194,6 +192,7 @@ impl Writer {
         let now = state.user_bytes();
         // What he wrote beyond the last limit, before he was stopped, counts for this one.
         state.gc_round_limit = now.min(state.gc_round_limit) + most.max(headway);
+        self.gc_judge(&mut state);
         now + headway
     }
 
