@@ -205,6 +205,11 @@ impl Disk {
         matches!(&*self.mode.lock(), Mode::Writer(_))
     }
 
+    /// Whether each read asks the store first whether the log has grown: a reader's does, where a store has no marks.
+    pub fn looks_before_reads(&self) -> bool {
+        self.shared.fixed.is_none() && matches!(&*self.mode.lock(), Mode::Reader(_))
+    }
+
     /// The image's size as this opener knows it; a reader learns of a resize by `refresh` or a read.
     pub fn size_bytes(&self) -> u64 {
         match self.mode() {

@@ -6,12 +6,17 @@ use super::error::{ImageResult, refuse};
 use super::image::Image;
 use super::lock::LOCK_NAME;
 use crate::errno::Errno;
+use crate::store::StoreError;
 use crate::wire::types::EntityName;
 
 impl Image {
     /// EBUSY if others have it, EEXIST if this client has it with the same cookie.
     pub async fn advisory_lock(&self, kind: LockType, cookie: &str, tag: &str) -> ImageResult<()> {
         let oid = header_object(&self.id);
+        match cls_lock::lock(&self.pool, &oid, LOCK_NAME, kind, cookie, tag).await {
+            Err(StoreError::Op(Errno::EBUSY)) if self.readers_yield().await => {}
+            done => return Ok(done?),
+        }
         Ok(cls_lock::lock(&self.pool, &oid, LOCK_NAME, kind, cookie, tag).await?)
     }
 

@@ -115,6 +115,29 @@ impl Gate {
         Entry::Wait { answer, open }
     }
 
+    /// Begins `Opening` for nobody in particular. True: the caller must call [`Gate::opened`] or [`Gate::not_yet`].
+    pub fn want_open(&self) -> bool {
+        let mut state = self.state.lock();
+        let closed = state.phase == Phase::Closed && !state.shutting;
+        if closed {
+            state.phase = Phase::Opening;
+        }
+        closed
+    }
+
+    /// Ends what [`Gate::want_open`] began without success. True: somebody waits by now, the gate is still `Opening`, and the
+    /// caller must see to it that it opens.
+    pub fn not_yet(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.phase != Phase::Opening || !state.waiting.is_empty() {
+            return state.phase == Phase::Opening;
+        }
+        state.phase = Phase::Closed;
+        drop(state);
+        self.changed.notify_waiters();
+        false
+    }
+
     /// Ends `Opening`: everybody who waits is inside now, or fails.
     pub fn opened(self: &Arc<Self>, outcome: ImageResult<()>) {
         let mut state = self.state.lock();
@@ -272,6 +295,24 @@ mod tests {
         gate.opened(Err(failure()));
         assert_eq!(third.await.unwrap().err().unwrap().errno(), Errno::EROFS);
         assert_eq!(gate.phase(), Phase::Closed);
+    }
+
+    #[tokio::test]
+    async fn opening_for_nobody_keeps_nobody_waiting() {
+        let gate = Gate::new();
+        assert!(gate.want_open());
+        assert!(!gate.want_open(), "it is opening");
+        assert!(!gate.not_yet());
+        assert_eq!(gate.phase(), Phase::Closed);
+        assert!(gate.want_open());
+        let Entry::Wait { answer, open: false } = gate.enter() else { panic!() };
+        assert!(gate.not_yet(), "somebody waits");
+        gate.opened(Ok(()));
+        answer.await.unwrap().unwrap();
+        assert!(!gate.want_open(), "it is open");
+        gate.begin_shut();
+        assert!(gate.shut(failure()).await);
+        assert!(!gate.want_open());
     }
 
     #[tokio::test]

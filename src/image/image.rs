@@ -14,6 +14,7 @@ use super::lock::LockState;
 use super::notice::Notice;
 use super::pool::Pool;
 use super::pool_meta;
+use super::read_lock::ReadLock;
 use super::settings::{Conf, Layers, Settings};
 use super::tracker::Tracker;
 use super::watch::HeaderWatch;
@@ -68,6 +69,7 @@ pub struct Image {
     pub(super) stale: AtomicBool,
     pub(super) gate: Arc<Gate>,
     pub(super) lock: Mutex<LockState>,
+    pub(super) read_lock: ReadLock,
     pub(super) watch: HeaderWatch,
     pub(super) tracker: Tracker,
     /// Held by one maintenance operation at a time: what it has checked stays true while it runs.
@@ -140,6 +142,7 @@ impl Image {
             stale: AtomicBool::new(true),
             gate: Gate::new(),
             lock: Mutex::new(LockState::default()),
+            read_lock: ReadLock::default(),
             watch: HeaderWatch::default(),
             tracker: Tracker::default(),
             maintenance: tokio::sync::Mutex::new(()),

@@ -80,6 +80,7 @@ impl Image {
     ) -> ImageResult<u64> {
         let length = clip(self.size_for_io().await?, offset, length)?;
         if length > 0 {
+            self.count_read();
             self.readable().read(offset, length, sink).await?;
             self.touch_accessed();
         }
@@ -269,6 +270,7 @@ impl Image {
     }
 
     fn touch_modified(self: &Arc<Self>) {
+        self.not_only_read();
         let interval = self.settings.read().modify_update;
         if !self.is_due(&self.modify_due_ms, interval, |header| header.modified) {
             return;

@@ -84,7 +84,7 @@ pub struct Owner {
     pub address: String,
 }
 
-fn cookie_of(watch: u64) -> String {
+pub(super) fn cookie_of(watch: u64) -> String {
     format!("{COOKIE_PREFIX}{watch}")
 }
 
@@ -120,6 +120,7 @@ impl Image {
             Entry::Inside(permit) => Ok(permit),
             Entry::Shut => Err(closed()),
             Entry::Wait { answer, open } => {
+                self.not_only_read();
                 if open {
                     let image = self.clone();
                     self.env.spawn(Box::pin(async move { image.open_gate().await }));
@@ -130,8 +131,13 @@ impl Image {
     }
 
     /// Takes the lock and the disk, and opens the gate; or tells those who wait why not.
-    async fn open_gate(self: Arc<Self>) {
+    pub(super) async fn open_gate(self: Arc<Self>) {
         let outcome = self.take().await;
+        self.gate_opened(outcome).await;
+    }
+
+    /// Ends what opens the gate.
+    pub(super) async fn gate_opened(self: Arc<Self>, outcome: ImageResult<()>) {
         if let Err(error) = &outcome {
             tracing::info!("image {}: no exclusive lock: {error}", self.id);
         }
@@ -162,6 +168,11 @@ impl Image {
 
     async fn take(self: &Arc<Self>) -> ImageResult<()> {
         let cookie = self.take_header_lock().await?;
+        self.take_disk(cookie, SHORTEST_HOLD).await
+    }
+
+    /// Takes the disk over with the header's lock, which was taken; kept for `least` if another wants it.
+    pub(super) async fn take_disk(self: &Arc<Self>, cookie: String, least: Duration) -> ImageResult<()> {
         self.lock.lock().held = Some(cookie);
         let begin = self.env.now();
         if let Err(error) = self.head.acquire().await {
@@ -170,7 +181,10 @@ impl Image {
             return Err(error.into());
         }
         let end = self.env.now();
-        let hold = (end.saturating_sub(begin) * HOLD_TIMES).clamp(SHORTEST_HOLD, LONGEST_HOLD);
+        let hold = match least {
+            Duration::ZERO => least,
+            least => (end.saturating_sub(begin) * HOLD_TIMES).clamp(least, LONGEST_HOLD),
+        };
         self.lock.lock().hold_until = end + hold;
         Ok(())
     }
@@ -273,6 +287,7 @@ impl Image {
         let mut another = Box::pin(taken.notified_owned());
         another.as_mut().enable();
         self.unlock_header().await;
+        self.pause_lock_for_reads();
         let wanted = self.gate.closed();
         // Not waited for: a watcher that was stopped answers late.
         let image = self.clone();
@@ -363,6 +378,16 @@ impl Image {
 
     pub(super) fn lock_taken(&self) {
         self.lock.lock().taken.notify_waiters();
+    }
+
+    /// Whether this opener may take the lock without being asked to.
+    pub(super) fn takes_lock_for_reads(&self) -> bool {
+        self.lock.lock().policy == Policy::Automatic && self.has_lock_feature()
+    }
+
+    /// Told whenever the lock has moved.
+    pub(super) fn lock_moves(&self) -> Arc<Notify> {
+        self.lock.lock().moved.clone()
     }
 
     pub(super) fn lock_moved(&self) {

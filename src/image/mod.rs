@@ -23,6 +23,7 @@ mod options;
 mod override_table;
 mod pool;
 pub mod pool_meta;
+mod read_lock;
 mod remove;
 mod settings;
 mod snaps;

@@ -22,6 +22,8 @@ pub enum Notice {
     ReleasedLock,
     /// The owner, who keeps the lock, is to do this for the sender, and answers when it is done.
     Maintain(Maintenance),
+    /// The sender would take an advisory lock: who has the exclusive lock only for its reads lets go, and answers so.
+    YieldReads,
 }
 
 /// A change of an image as a whole that an opener may do for another one.
@@ -57,6 +59,7 @@ impl Notice {
             Notice::AcquiredLock => writer.u8(3),
             Notice::ReleasedLock => writer.u8(4),
             Notice::Maintain(what) => what.encode(writer.u8(5)),
+            Notice::YieldReads => writer.u8(6),
         }
         .finish()
     }
@@ -70,6 +73,7 @@ impl Notice {
             3 => Some(Notice::AcquiredLock),
             4 => Some(Notice::ReleasedLock),
             5 => Maintenance::decode(&mut reader).ok().map(Notice::Maintain),
+            6 => Some(Notice::YieldReads),
             _ => None,
         }
     }
@@ -137,6 +141,7 @@ mod tests {
             Notice::RequestLock,
             Notice::AcquiredLock,
             Notice::ReleasedLock,
+            Notice::YieldReads,
             Notice::Maintain(Maintenance::Resize { size: 1 << 40, allow_shrink: true }),
             Notice::Maintain(Maintenance::SnapCreate { name: text() }),
             Notice::Maintain(Maintenance::SnapRemove { id: 7, unprotect: true }),

@@ -219,6 +219,7 @@ impl Image {
                 None
             }
             Notice::RequestLock => self.lock_requested().map(|answer| answer.encode().into()),
+            Notice::YieldReads => self.yield_asked().map(|answer| answer.encode().into()),
             Notice::AcquiredLock => {
                 self.lock_taken();
                 self.lock_moved();

@@ -249,3 +249,114 @@ async fn maintenance_during_hand_overs_ends() {
     first.close().await.unwrap();
     second.close().await.unwrap();
 }
+
+/// A client whose store cannot say that nothing has changed: a reader asks for the log's end at each read.
+async fn pool_without_marks(cluster: &ModelCluster) -> Pool {
+    pool_of(FaultyStore::new(cluster.client(), env(), |_| Fault::None)).await
+}
+
+/// Reads until this opener has the lock, or is sure not to get it soon.
+async fn read_much(image: &Arc<Image>, expect: &[u8]) -> bool {
+    for _ in 0..200 {
+        assert_eq!(read(image, 0, expect.len() as u64).await, expect);
+        if image.is_lock_owner() {
+            return true;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_much_takes_a_free_lock_and_gives_it_up() {
+    let cluster = ModelCluster::new();
+    let (one, two) = (pool_without_marks(&cluster).await, pool_without_marks(&cluster).await);
+    make(&one, "a", MIB).await.unwrap();
+    let (first, second) = (open(&one, "a").await, open(&two, "a").await);
+    let read_only = open_with(&two, "a", OpenOptions { read_only: true, snapshot: None }).await.unwrap();
+    assert!(!read_much(&read_only, &[0; 5]).await);
+    for _ in 0..7 {
+        read(&second, 0, 5).await;
+    }
+    assert_eq!(errno(first.lock_owners().await), Errno::ENOENT, "a few reads take no lock");
+    assert!(read_much(&second, &[0; 5]).await);
+    // Whoever writes gets it at once, and the reader sees what is written.
+    first.write(0, &[b"first"]).await.unwrap();
+    assert!(first.is_lock_owner() && !second.is_lock_owner());
+    first.flush().await.unwrap();
+    assert!(!read_much(&second, b"first").await, "a living owner is not asked for it");
+    assert!(!read_much(&read_only, b"first").await);
+    assert!(first.is_lock_owner());
+    first.close().await.unwrap();
+    assert_eq!(read(&second, 0, 5).await, b"first");
+    second.write(0, &[b"again"]).await.unwrap();
+    second.close().await.unwrap();
+    assert_eq!(read(&read_only, 0, 5).await, b"again");
+    read_only.close().await.unwrap();
+    drop_image(&one, "a").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_advisory_lock_finds_no_reader_in_its_way() {
+    let cluster = ModelCluster::new();
+    let (one, two) = (pool_without_marks(&cluster).await, pool_without_marks(&cluster).await);
+    make(&one, "a", MIB).await.unwrap();
+    let (first, second) = (open(&one, "a").await, open(&two, "a").await);
+    assert!(read_much(&second, &[0; 5]).await);
+    first.advisory_lock(LockType::Exclusive, "ck", "").await.unwrap();
+    assert!(!second.is_lock_owner());
+    assert!(!read_much(&second, &[0; 5]).await);
+    assert_eq!(errno(second.advisory_lock(LockType::Exclusive, "ck", "").await), Errno::EBUSY);
+    first.advisory_unlock("ck").await.unwrap();
+    second.write(0, &[b"x"]).await.unwrap();
+    assert_eq!(errno(first.advisory_lock(LockType::Exclusive, "ck", "").await), Errno::EBUSY, "a writer's");
+    // Whoever manages the lock by hand does not get it for reads.
+    second.acquire_lock().await.unwrap();
+    second.release_lock().await.unwrap();
+    assert!(!read_much(&second, b"x").await);
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+}
+
+/// Readers beside a writer that come and go with the lock: nobody reads anything older than what was flushed before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_see_what_was_flushed_whoever_has_the_lock() {
+    let cluster = ModelCluster::new();
+    let (one, two) = (pool_without_marks(&cluster).await, pool_without_marks(&cluster).await);
+    make(&one, "a", MIB).await.unwrap();
+    let reader = open(&two, "a").await;
+    let flushed = Arc::new(AtomicUsize::new(0));
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let (reader, flushed) = (reader.clone(), flushed.clone());
+            tokio::spawn(async move {
+                loop {
+                    let least = flushed.load(Ordering::SeqCst);
+                    let found = read(&reader, 0, 8).await;
+                    let found = u64::from_le_bytes(found.try_into().unwrap()) as usize;
+                    assert!(found >= least, "{found}, and {least} had been flushed");
+                    if found == 60 {
+                        return;
+                    }
+                    // What is in memory is read without waiting: others must get on, too.
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for round in 0..6u64 {
+        let writer = open(&one, "a").await;
+        for n in 1..=10 {
+            let value = round * 10 + n;
+            writer.write(0, &[&value.to_le_bytes()]).await.unwrap();
+            writer.flush().await.unwrap();
+            flushed.store(value as usize, Ordering::SeqCst);
+        }
+        writer.close().await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    for task in readers {
+        tokio::time::timeout(std::time::Duration::from_secs(60), task).await.expect("in time").unwrap();
+    }
+    reader.close().await.unwrap();
+}
