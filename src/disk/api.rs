@@ -262,6 +262,7 @@ impl Disk {
     async fn read_as_reader(&self, reader: &Reader, mut wanted: Wanted<'_>) -> DiskResult<()> {
         let all = [(wanted.first_block(), wanted.end_block())];
         let mut missing = Vec::new();
+        let mut damaged = false;
         for _ in 0..READ_ATTEMPTS {
             let head = reader.head();
             in_range(wanted.offset, wanted.end - wanted.offset, head.size_bytes())?;
@@ -272,6 +273,8 @@ impl Disk {
                 Ok(gone) => missing = gone,
                 // A page of a map that a newer checkpoint has replaced.
                 Err(error) if error.is_not_found() => {}
+                // Or an op list of an older writer, which came late, at the number of a segment that was deleted.
+                Err(DiskError::Corrupt { .. }) if !damaged => damaged = true,
                 Err(error) => return Err(error),
             }
             // All of it again: what is read is the image at one moment.
@@ -562,7 +565,9 @@ pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> D
         match read_mapped(&writer.shared, &writer.head.state.map(), &unbuffered, &mut wanted, admitted).await
         {
             Ok(gone) => missing = gone,
-            Err(error) if error.is_not_found() => {
+            // A newer writer may have deleted what the map names, and an op list of an older one that came late has put
+            // something else there.
+            Err(error) if error.is_not_found() || matches!(error, DiskError::Corrupt { .. }) => {
                 return Err(writer.shared.unless_fenced(writer.epoch, error).await);
             }
             Err(error) => return Err(error),

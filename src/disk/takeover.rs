@@ -296,7 +296,12 @@ async fn try_create_segment(
     // The number is taken: by an orphan of an older writer, which never was part of the log, or by a newcomer.
     let target = shared.names.segment(segment);
     let read = Op::Read { offset: 0, length: SEGMENT_HEADER_BYTES as u64 };
-    let mut reply = shared.run(&target, vec![get_epoch(), read]).await?;
+    let mut reply = match shared.run(&target, vec![get_epoch(), read]).await {
+        Ok(reply) => reply,
+        // A newcomer's, who has deleted it since.
+        Err(error) if error.is_not_found() => return Err(shared.unless_fenced(epoch, error).await),
+        Err(error) => return Err(error),
+    };
     let sealed = super::shared::epoch_of(&mut reply, 0, &target)?;
     let raw = data_of(&mut reply, 1);
     let theirs = SegmentHeader::decode(&raw).map_or(sealed, |header| header.epoch.max(sealed));
