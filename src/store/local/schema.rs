@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::vfs;
+use crate::errno::Errno;
 use crate::store::{StoreError, StoreResult};
 
 /// `PRAGMA user_version` of the schema below.
@@ -94,6 +95,7 @@ impl Db {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+        vfs::listen();
         let conn = if sums {
             if !vfs::register() {
                 return no_sums();
@@ -142,7 +144,10 @@ pub(super) fn db_error(path: &Path, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error().map(|e| (e.code, e.extended_code)) {
         Some((ErrorCode::DiskFull, _)) => StoreError::NoSpace,
         // The WAL's index could not grow.
-        Some((_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::NoSpace,
+        Some((_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => match vfs::index_errno() {
+            None | Some(Errno::ENOSPC | Errno::EDQUOT) => StoreError::NoSpace,
+            Some(errno) => StoreError::Io { object, detail: format!("its index cannot grow: {errno}") },
+        },
         Some((_, rusqlite::ffi::SQLITE_IOERR_DATA)) => {
             StoreError::Corrupt { object, detail: "the checksum of a page does not match".into() }
         }

@@ -5,6 +5,7 @@
 
 mod database;
 mod end;
+mod errors;
 mod index;
 mod log;
 mod wal;
@@ -19,6 +20,7 @@ use rusqlite::ffi;
 pub(super) use self::database::reserve;
 use self::end::End;
 pub(super) use self::end::check_log;
+pub(super) use self::errors::{index_errno, listen};
 pub(super) use self::index::{LogHead, log_head};
 use self::log::Log;
 
