@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::Once;
+use std::sync::OnceLock;
 
 use rusqlite::ffi;
 
@@ -13,20 +13,27 @@ thread_local! {
     static INDEX: Cell<Option<Errno>> = const { Cell::new(None) };
 }
 
-/// From the first call on, if it comes before SQLite's first use in the process.
-pub(in crate::store::local) fn listen() {
-    static LISTENING: Once = Once::new();
-    LISTENING.call_once(|| {
+/// From the first call on; false if SQLite was used in the process before that.
+pub(in crate::store::local) fn listen() -> bool {
+    static LISTENING: OnceLock<bool> = OnceLock::new();
+    *LISTENING.get_or_init(|| {
         let hear: unsafe extern "C" fn(*mut c_void, c_int, *const c_char) = hear;
-        // SAFETY: this option takes a function of that type, which lives for ever, and a pointer for it. If it is too late, nothing happens.
-        unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_LOG, hear, std::ptr::null_mut::<c_void>()) };
-    });
+        let nothing = std::ptr::null_mut::<c_void>();
+        // SAFETY: this option takes a function of that type, which lives for ever, and a pointer for it.
+        let result = unsafe { ffi::sqlite3_config(ffi::SQLITE_CONFIG_LOG, hear, nothing) };
+        result == ffi::SQLITE_OK
+    })
 }
 
 unsafe extern "C" fn hear(_: *mut c_void, code: c_int, text: *const c_char) {
-    if code == ffi::SQLITE_IOERR_SHMSIZE && !text.is_null() {
-        // SAFETY: SQLite's text is a string that lives for the call.
-        INDEX.set(errno_of(unsafe { CStr::from_ptr(text) }.to_str().unwrap_or_default()));
+    if code != ffi::SQLITE_IOERR_SHMSIZE || text.is_null() {
+        return;
+    }
+    // SAFETY: SQLite's text is a string that lives for the call.
+    let errno = errno_of(unsafe { CStr::from_ptr(text) }.to_str().unwrap_or_default());
+    // Of the statement that fails it tells the same code, without an errno.
+    if errno.is_some() {
+        INDEX.set(errno);
     }
 }
 
@@ -43,6 +50,23 @@ pub(in crate::store::local) fn index_errno() -> Option<Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sqlite_tells_us() {
+        if !listen() {
+            return eprintln!(
+                "another test of this process has used SQLite before: cargo nextest runs each in its own"
+            );
+        }
+        let text = c"os_unix.c:1: (5) write(/a/store.db-shm) - Input/output error";
+        let then = c"disk I/O error in \"PRAGMA journal_mode='wal'\"";
+        for text in [text, then] {
+            // SAFETY: a format without arguments.
+            unsafe { ffi::sqlite3_log(ffi::SQLITE_IOERR_SHMSIZE, text.as_ptr()) };
+        }
+        assert_eq!(index_errno(), Some(Errno(5)));
+        assert_eq!(index_errno(), None);
+    }
 
     #[test]
     fn the_errno_is_in_the_text() {
