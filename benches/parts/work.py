@@ -39,6 +39,8 @@ ROWS = [
     Row("randwrite 4k qd1 fsync=1", "work", fio("randwrite", "4k", 1, "--fsync=1"), fio("randwrite", "4k", 1, "--fdatasync=1"), ratio=0.3),
     Row("write 4k qd32", "work", fio("write", "4k", 32), conf=BACK),
     Row("write 1m qd8", "work", fio("write", "1m", 8), ratio=0.6, conf=BACK),
+    # Of the disk, too, what is synced now and then: its own rate without that is of what is in its cache.
+    Row("write 1m qd8 fsync=24", "work", fio("write", "1m", 8, "--fsync=24"), fio("write", "1m", 8, "--fdatasync=24"), conf=BACK),
     Row("randread 4k qd32 cold", "random", fio("randread", "4k", 32), ratio=0.4, cpu_us=10, cold=True),
     Row("randread 4k qd32 cold seq", "seq", fio("randread", "4k", 32), cold=True),
     Row("randread 4k qd32 cached", "random", fio("randread", "4k", 32, "--invalidate=0"), fio("randread", "4k", 32), ratio=1.0, cpu_us=10, size_mib=16),
