@@ -2,6 +2,7 @@
  * not at all. Stops the monitors of its cluster for some seconds, so nothing else may run there. */
 #include "t.h"
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 
 static bool is_monitor(const char *pid)
@@ -22,12 +23,38 @@ static bool is_monitor(const char *pid)
 	return mon && here;
 }
 
+/* Whether all threads of a process stand still. One of them takes the signal, and the others go on until it has. */
+static bool stands(const char *pid)
+{
+	char path[600], line[300];
+	bool still = true;
+	snprintf(path, sizeof path, "/proc/%s/task", pid);
+	DIR *all = opendir(path);
+	for (struct dirent *entry; all && (entry = readdir(all));) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "/proc/%s/task/%s/stat", pid, entry->d_name);
+		FILE *f = fopen(path, "r");
+		char *state = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+		still &= !state || state[2] == 'T';
+		if (f)
+			fclose(f);
+	}
+	if (all)
+		closedir(all);
+	return still;
+}
+
 static void monitors(int sig)
 {
 	DIR *all = opendir("/proc");
 	for (struct dirent *entry; (entry = readdir(all));)
-		if (is_monitor(entry->d_name))
+		if (is_monitor(entry->d_name)) {
 			kill(atoi(entry->d_name), sig);
+			/* Nobody but its parent is told of it. */
+			while (sig == SIGSTOP && !stands(entry->d_name))
+				sched_yield();
+		}
 	closedir(all);
 }
 
