@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::sync::Mutex;
 
 use super::cache::ReadCache;
+use super::diff::diff_bytes;
 use super::head::SnapshotView;
 use super::header::{Format, Header};
 use super::read::{Wanted, read_mapped, try_read_mapped};
@@ -579,23 +580,4 @@ pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> D
     }
     let error = gone(&writer.shared, &missing);
     Err(writer.shared.unless_fenced(writer.epoch, error).await)
-}
-
-/// The difference of two maps in a range of bytes.
-async fn diff_bytes(
-    shared: &Shared,
-    from: Option<&ExtentMap>,
-    to: &ExtentMap,
-    offset: u64,
-    length: u64,
-) -> DiskResult<Vec<DiffRun>> {
-    let end = offset + length;
-    let first = offset / BLOCK_BYTES;
-    let found = super::diff::diff(shared, from, to, Lba(first), end.div_ceil(BLOCK_BYTES) - first).await?;
-    let run = |extent: &DiffExtent| {
-        let low = (extent.lba.0 * BLOCK_BYTES).max(offset);
-        let high = ((extent.lba.0 + extent.blocks) * BLOCK_BYTES).min(end);
-        DiffRun { offset: low, length: high - low, exists: extent.exists }
-    };
-    Ok(found.iter().map(run).collect())
 }

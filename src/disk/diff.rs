@@ -8,7 +8,7 @@ use super::copies::{Copies, Moved};
 use super::map::MAX_BLOCKS;
 use super::pages::{Core, FANOUT, Page, PageKey, PageRef, Tree};
 use super::shared::Shared;
-use super::{DiskError, ExtentMap, Lba, Loc, REGION_BLOCKS};
+use super::{BLOCK_BYTES, DiffRun, DiskError, DiskResult, ExtentMap, Lba, Loc, REGION_BLOCKS};
 
 /// A run of blocks that differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +51,25 @@ pub(crate) async fn diff(
         }
     }
     Ok(found)
+}
+
+/// The difference of two maps in a range of bytes.
+pub(super) async fn diff_bytes(
+    shared: &Shared,
+    from: Option<&ExtentMap>,
+    to: &ExtentMap,
+    offset: u64,
+    length: u64,
+) -> DiskResult<Vec<DiffRun>> {
+    let end = offset + length;
+    let first = offset / BLOCK_BYTES;
+    let found = diff(shared, from, to, Lba(first), end.div_ceil(BLOCK_BYTES) - first).await?;
+    let run = |extent: &DiffExtent| {
+        let low = (extent.lba.0 * BLOCK_BYTES).max(offset);
+        let high = ((extent.lba.0 + extent.blocks) * BLOCK_BYTES).min(end);
+        DiffRun { offset: low, length: high - low, exists: extent.exists }
+    };
+    Ok(found.iter().map(run).collect())
 }
 
 /// As `diff`, by the places alone: what garbage collection has moved differs.

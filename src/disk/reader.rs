@@ -60,10 +60,11 @@ impl Replayed {
     }
 }
 
-/// A reader that waits for the take-over by its own opener. Dropped before `handed_over`, it begins anew.
+/// A reader that waits for the take-over by its own opener. Dropped before `handed_over`, one that has lent its view begins anew.
 pub(crate) struct Lender<'a> {
     reader: &'a Reader,
     follow: tokio::sync::MutexGuard<'a, Follow>,
+    lent: bool,
 }
 
 /// A view, and how it came about.
@@ -81,13 +82,16 @@ impl Lender<'_> {
             return None;
         }
         follow.stale = true;
+        self.lent = true;
         Some(Lent { head: self.reader.head(), cursor: follow.cursor.clone(), replayed: follow.replayed })
     }
 
-    /// What was lent is the writer's now.
+    /// What was lent, if anything was, is the writer's now.
     pub fn handed_over(mut self) {
-        self.follow.stale = false;
-        self.follow.handed_over = true;
+        if self.lent {
+            self.follow.stale = false;
+            self.follow.handed_over = true;
+        }
     }
 }
 
@@ -157,7 +161,7 @@ impl Reader {
 
     /// Stops following the log until what is returned is dropped; looks at it wait meanwhile.
     pub async fn lender(&self) -> Lender<'_> {
-        Lender { reader: self, follow: self.follow.lock().await }
+        Lender { reader: self, follow: self.follow.lock().await, lent: false }
     }
 
     /// As `refresh`, from the newest root on: something that the view refers to is gone.

@@ -46,10 +46,8 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, reader: &Reader) -> DiskResu
     let epoch = take_epoch(shared).await?;
     let mut lender = reader.lender().await;
     match replay(shared, epoch, &mut lender).await {
-        Ok((writer, lent)) => {
-            if lent {
-                lender.handed_over();
-            }
+        Ok(writer) => {
+            lender.handed_over();
             Ok(writer)
         }
         Err(error) => Err(shared.unless_fenced(epoch, error).await),
@@ -62,22 +60,22 @@ async fn begin(
     epoch: WriterEpoch,
     header: &Header,
     lender: &mut Lender<'_>,
-) -> DiskResult<(Lent, bool)> {
+) -> DiskResult<Lent> {
     if let Some(lent) = lender.lend(&header.root) {
         let first = lent.head.state.published_segment();
         let cursor = lent.cursor.into_writers(shared, first, epoch).await?;
-        return Ok((Lent { cursor, ..lent }, true));
+        return Ok(Lent { cursor, ..lent });
     }
     let (head, position) = Head::open(shared, &header.root).await?;
     let cursor = LogCursor::new(position, Some(epoch));
-    Ok((Lent { head, cursor, replayed: Replayed::default() }, false))
+    Ok(Lent { head, cursor, replayed: Replayed::default() })
 }
 
 async fn replay(
     shared: &Arc<Shared>,
     epoch: WriterEpoch,
     lender: &mut Lender<'_>,
-) -> DiskResult<(Arc<Writer>, bool)> {
+) -> DiskResult<Arc<Writer>> {
     let begun = shared.env.now();
     // Nobody with a lower epoch can change the header from here on.
     let header = Header::read(&shared.store, &shared.names).await?;
@@ -85,7 +83,7 @@ async fn replay(
         return Err(DiskError::Fenced { mine: epoch.0, theirs: header.epoch.0 });
     }
     let root = RootBlob::decode(&header.root, &shared.names.header().oid)?;
-    let (Lent { head, mut cursor, mut replayed }, lent) = begin(shared, epoch, &header, lender).await?;
+    let Lent { head, mut cursor, mut replayed } = begin(shared, epoch, &header, lender).await?;
     head.state.set_epoch(epoch);
     let mut stats =
         DiskStats { checkpoint_lsn: root.lsn.0, replay_bytes: replayed.bytes, ..DiskStats::default() };
@@ -140,7 +138,7 @@ async fn replay(
             stats.replay_bytes += start.offset;
             let writer = Writer::new(shared.clone(), head, start, stats, begun_with);
             writer.start_gc();
-            return Ok((writer, lent));
+            return Ok(writer);
         }
         // An older writer was faster: its segment is part of the log.
     }
