@@ -4,10 +4,10 @@
 #[allow(dead_code)] // Not all that the other tests use is used here.
 #[path = "../cluster_net/cluster.rs"]
 mod cluster;
-#[allow(dead_code)]
+#[allow(dead_code)] // As above.
 #[path = "../cluster_net/peers.rs"]
 mod peers;
 mod renewal;
-#[allow(dead_code)]
+#[allow(dead_code)] // As above.
 #[path = "../cluster_mon/world.rs"]
 mod world;

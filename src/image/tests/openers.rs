@@ -255,6 +255,14 @@ async fn pool_without_marks(cluster: &ModelCluster) -> Pool {
     pool_of(FaultyStore::new(cluster.client(), env(), |_| Fault::None)).await
 }
 
+/// Two such clients, and an image that both have open.
+async fn two_openers(cluster: &ModelCluster) -> ([Pool; 2], [Arc<Image>; 2]) {
+    let (one, two) = (pool_without_marks(cluster).await, pool_without_marks(cluster).await);
+    make(&one, "a", MIB).await.unwrap();
+    let images = [open(&one, "a").await, open(&two, "a").await];
+    ([one, two], images)
+}
+
 /// Reads until this opener has the lock, or is sure not to get it soon.
 async fn read_much(image: &Arc<Image>, expect: &[u8]) -> bool {
     for _ in 0..200 {
@@ -270,9 +278,7 @@ async fn read_much(image: &Arc<Image>, expect: &[u8]) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_much_takes_a_free_lock_and_gives_it_up() {
     let cluster = ModelCluster::new();
-    let (one, two) = (pool_without_marks(&cluster).await, pool_without_marks(&cluster).await);
-    make(&one, "a", MIB).await.unwrap();
-    let (first, second) = (open(&one, "a").await, open(&two, "a").await);
+    let ([one, two], [first, second]) = two_openers(&cluster).await;
     let read_only = open_with(&two, "a", OpenOptions { read_only: true, snapshot: None }).await.unwrap();
     assert!(!read_much(&read_only, &[0; 5]).await);
     for _ in 0..7 {
@@ -299,9 +305,7 @@ async fn who_reads_much_takes_a_free_lock_and_gives_it_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_advisory_lock_finds_no_reader_in_its_way() {
     let cluster = ModelCluster::new();
-    let (one, two) = (pool_without_marks(&cluster).await, pool_without_marks(&cluster).await);
-    make(&one, "a", MIB).await.unwrap();
-    let (first, second) = (open(&one, "a").await, open(&two, "a").await);
+    let (_pools, [first, second]) = two_openers(&cluster).await;
     assert!(read_much(&second, &[0; 5]).await);
     first.advisory_lock(LockType::Exclusive, "ck", "").await.unwrap();
     assert!(!second.is_lock_owner());
@@ -353,7 +357,15 @@ async fn readers_see_what_was_flushed_whoever_has_the_lock() {
             flushed.store(value as usize, Ordering::SeqCst);
         }
         writer.close().await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        // The readers end with the last round, and may not want the lock any more.
+        let owns = async {
+            while round < 5 && !reader.is_lock_owner() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), owns)
+            .await
+            .expect("readers take a free lock");
     }
     for task in readers {
         tokio::time::timeout(std::time::Duration::from_secs(60), task).await.expect("in time").unwrap();
