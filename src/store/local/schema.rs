@@ -71,31 +71,18 @@ pub(super) struct Db {
 impl Db {
     /// `sums`: each page has a checksum ([`super::vfs`]).
     pub fn open(path: &Path, sums: bool) -> StoreResult<Db> {
-        match Db::open_once(path, sums) {
-            // SQLite does not say whether it was for want of room that it could not make a file.
-            Err((_, true)) => {
-                can_make_a_file(path)?;
-                Db::open_once(path, sums).map_err(|(error, _)| error)
-            }
-            opened => opened.map_err(|(error, _)| error),
-        }
-    }
-
-    /// The error, and whether a file could not be opened or made.
-    fn open_once(path: &Path, sums: bool) -> Result<Db, (StoreError, bool)> {
-        let failed = |error: rusqlite::Error| {
-            let cannot_open = error.sqlite_error_code() == Some(ErrorCode::CannotOpen);
-            (db_error(path, error), cannot_open)
-        };
+        let failed = |error| db_error(path, error);
         let no_sums = || {
             let (object, detail) = (path.display().to_string(), "page checksums cannot be had".to_owned());
-            Err((StoreError::Io { object, detail }, false))
+            Err(StoreError::Io { object, detail })
         };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
         vfs::listen();
+        vfs::watch_making();
+        vfs::making_errno();
         let conn = if sums {
             if !vfs::register() {
                 return no_sums();
@@ -129,16 +116,6 @@ impl Db {
     }
 }
 
-/// `NoSpace` if a new file cannot be made beside the database.
-fn can_make_a_file(db: &Path) -> StoreResult<()> {
-    let path = db.with_extension("db-new");
-    let mut options = std::fs::OpenOptions::new();
-    let made = std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create(true), 0o600).open(&path);
-    // What was made is of no use, and gone with the next one at the latest.
-    let _ = std::fs::remove_file(&path);
-    made.map(drop).map_err(|error| super::files::io_error(&path, "create", &error))
-}
-
 pub(super) fn db_error(path: &Path, error: rusqlite::Error) -> StoreError {
     let object = path.display().to_string();
     match error.sqlite_error().map(|e| (e.code, e.extended_code)) {
@@ -147,6 +124,12 @@ pub(super) fn db_error(path: &Path, error: rusqlite::Error) -> StoreError {
         Some((_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => match vfs::index_errno() {
             None | Some(Errno::ENOSPC | Errno::EDQUOT) => StoreError::NoSpace,
             Some(errno) => StoreError::Io { object, detail: format!("its index cannot grow: {errno}") },
+        },
+        // A file of SQLite's (its log, its index) could not be made.
+        Some((ErrorCode::CannotOpen, _)) => match vfs::making_errno() {
+            Some(Errno::ENOSPC | Errno::EDQUOT) => StoreError::NoSpace,
+            Some(errno) => StoreError::Io { object, detail: format!("{error}: {errno}") },
+            None => StoreError::Io { object, detail: error.to_string() },
         },
         Some((_, rusqlite::ffi::SQLITE_IOERR_DATA)) => {
             StoreError::Corrupt { object, detail: "the checksum of a page does not match".into() }

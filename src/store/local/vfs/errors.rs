@@ -1,5 +1,9 @@
-//! What the system said when SQLite's index of its log (`store.db-shm`) could not grow. SQLite gives one code for a full disk and for a
-//! broken one, and tells the errno only to its own log: "os_unix.c:LINE: (ERRNO) FUNCTION(PATH) - TEXT".
+//! What the system said where SQLite's own code does not tell a full disk from a broken one.
+//!
+//! - Its index of its log (`store.db-shm`) could not grow: it tells the errno only to its own log, as
+//!   "os_unix.c:LINE: (ERRNO) FUNCTION(PATH) - TEXT".
+//! - A file could not be made: it then tries to open the file for reading, and the log has what that came to. So our own `open` is
+//!   what it calls.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -11,6 +15,41 @@ use crate::errno::Errno;
 
 thread_local! {
     static INDEX: Cell<Option<Errno>> = const { Cell::new(None) };
+    static MADE: Cell<Option<Errno>> = const { Cell::new(None) };
+}
+
+/// SQLite's way to make a file: remembers why it failed.
+unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    // SAFETY: SQLite's own arguments, for the function that it would call itself.
+    let file = unsafe { libc::open(path, flags, mode) };
+    if file < 0 && flags & libc::O_CREAT != 0 {
+        MADE.set(std::io::Error::last_os_error().raw_os_error().map(Errno));
+    }
+    file
+}
+
+/// Lets SQLite make files by [`open`], from the first call on.
+pub(in crate::store::local) fn watch_making() {
+    static WATCHED: OnceLock<()> = OnceLock::new();
+    WATCHED.get_or_init(|| {
+        let open: unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int = open;
+        // SAFETY: "unix" is a built-in VFS and static; its system call "open" is a function of exactly this type, which lives for ever.
+        unsafe {
+            let vfs = ffi::sqlite3_vfs_find(c"unix".as_ptr());
+            if let Some(set) = vfs.as_ref().and_then(|vfs| vfs.xSetSystemCall) {
+                let open = std::mem::transmute::<
+                    unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int,
+                    unsafe extern "C" fn(),
+                >(open);
+                set(vfs, c"open".as_ptr(), Some(open));
+            }
+        }
+    });
+}
+
+/// Why a file could last not be made, on this thread, since this was last called; `None`: all could.
+pub(in crate::store::local) fn making_errno() -> Option<Errno> {
+    MADE.take()
 }
 
 /// From the first call on; false if SQLite was used in the process before that.
@@ -66,6 +105,19 @@ mod tests {
         }
         assert_eq!(index_errno(), Some(Errno(5)));
         assert_eq!(index_errno(), None);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made() {
+        watch_making();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("not there").join("store.db");
+        assert_eq!(making_errno(), None);
+        let error = rusqlite::Connection::open(&path).unwrap_err();
+        assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::CannotOpen));
+        assert_eq!(making_errno(), Some(Errno::ENOENT));
+        rusqlite::Connection::open(folder.path().join("store.db")).unwrap();
+        assert_eq!(making_errno(), None);
     }
 
     #[test]
