@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::errno::Errno;
@@ -102,6 +103,30 @@ pub unsafe fn data<'a>(p: *const c_char, len: usize) -> Result<&'a [u8], Errno> 
 pub unsafe fn strings<'a>(p: *const *const c_char, len: usize) -> Result<Vec<&'a [u8]>, Errno> {
     // SAFETY: the caller's promise, for the array and for each string.
     unsafe { slice(p, len)?.iter().map(|&s| bytes(s)).collect() }
+}
+
+/// Keys and values, each ended by a NUL, in turns; an empty key ends them. Of a key that comes twice the last value counts.
+///
+/// # Safety
+/// `p` is null or such a list.
+pub unsafe fn pairs(p: *const c_char) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Errno> {
+    let mut pairs = BTreeMap::new();
+    let mut at = p;
+    loop {
+        // SAFETY: `at` is where a string of the list begins, by the caller's promise.
+        let key = unsafe { bytes(at)? };
+        if key.is_empty() {
+            return Ok(pairs);
+        }
+        // SAFETY: a key that is not empty has a value after its NUL, by the caller's promise.
+        let value = unsafe {
+            at = at.add(key.len() + 1);
+            bytes(at)?
+        };
+        pairs.insert(key.to_vec(), value.to_vec());
+        // SAFETY: after a value's NUL there is another string, if only an empty one.
+        at = unsafe { at.add(value.len() + 1) };
+    }
 }
 
 /// An array of inputs, each of its own length.

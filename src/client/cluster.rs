@@ -1,20 +1,21 @@
 //! A cluster handle: its configuration, and its life from created over connected to shut down.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sync::Mutex;
 
 use super::connect;
 use super::context::Context;
+use super::service;
 use super::session::Session;
 use crate::errno::Errno;
-use crate::store::cluster;
+use crate::store::{Pairs, ServiceDaemon, cluster};
 
 pub struct Cluster {
     context: Arc<Context>,
     state: Mutex<State>,
-    service: AtomicBool,
+    /// What this client is registered as; locked before `state`.
+    service: Mutex<Option<ServiceDaemon>>,
 }
 
 enum State {
@@ -27,7 +28,7 @@ enum State {
 
 impl Cluster {
     pub fn new(context: Arc<Context>) -> Cluster {
-        Cluster { context, state: Mutex::new(State::Created), service: AtomicBool::new(false) }
+        Cluster { context, state: Mutex::new(State::Created), service: Mutex::new(None) }
     }
 
     pub fn context(&self) -> &Arc<Context> {
@@ -52,6 +53,10 @@ impl Cluster {
             error.errno()
         })?;
         self.context.conf.lock().set_connected();
+        let service = self.service.lock();
+        if let Some(daemon) = &*service {
+            session.store().service_register(daemon.clone());
+        }
         *self.state.lock() = State::Connected(session);
         Ok(())
     }
@@ -94,9 +99,31 @@ impl Cluster {
         }
     }
 
-    /// Registers this client as a service daemon, once. No store of ours shows services anywhere yet.
-    pub fn register_service(&self) -> Result<(), Errno> {
-        if self.service.swap(true, Ordering::Relaxed) { Err(Errno::EEXIST) } else { Ok(()) }
+    /// Registers this client as a daemon of a service, which a cluster shows for as long as the client is connected. EEXIST if
+    /// that was done; EINVAL for an empty name or one of Ceph's own services; EBUSY while it connects or if that failed.
+    /// A local store shows it nowhere.
+    pub fn register_service(&self, service: &[u8], name: &[u8], metadata: Pairs) -> Result<(), Errno> {
+        let mut registered = self.service.lock();
+        if registered.is_some() {
+            return Err(Errno::EEXIST);
+        }
+        let daemon = service::daemon(&self.context, service, name, metadata)?;
+        match &*self.state.lock() {
+            State::Created => *registered = Some(daemon),
+            State::Connecting => {
+                *registered = Some(daemon);
+                return Err(Errno::EBUSY);
+            }
+            State::Connected(session) => session.store().service_register(registered.insert(daemon).clone()),
+            State::ShutDown => return Err(Errno::ENOTCONN),
+        }
+        Ok(())
+    }
+
+    /// What the cluster shows as this daemon's status from now on: all of it. ENOTCONN unless connected.
+    pub fn set_service_status(&self, status: Pairs) -> Result<(), Errno> {
+        self.session()?.store().service_status(status);
+        Ok(())
     }
 }
 

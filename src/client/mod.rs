@@ -9,6 +9,7 @@ pub mod listing;
 mod log_watch;
 pub mod notify;
 mod ops;
+mod service;
 mod session;
 pub mod tmap;
 mod watch;

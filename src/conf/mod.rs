@@ -372,6 +372,32 @@ impl Config {
         }
     }
 
+    /// Options that are set, in the order of their names, with what each source says (0 default, 1 monitors, 2 file,
+    /// 3 environment, 4 arguments, 5 rados_conf_set), not expanded; without `key`, which is secret.
+    pub fn set_by_source(&self) -> Vec<(String, Vec<(u32, String)>)> {
+        let told = |levels: &[Option<Value>; LEVELS]| -> Vec<(u32, String)> {
+            let levels = (0..).zip(levels);
+            levels.filter_map(|(level, value)| Some((level, value.as_ref()?.to_string()))).collect()
+        };
+        let mut all: Vec<_> = self
+            .set
+            .iter()
+            .filter(|(name, _)| **name != "key")
+            .map(|(name, levels)| (name.to_string(), told(levels)))
+            .filter(|(_, values)| !values.is_empty())
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// Ceph's options with their defaults in normal form.
+    pub fn defaults(&self) -> Vec<(String, String)> {
+        let normal =
+            |opt: &Opt| opt.parse(opt.default).map_or_else(|_| opt.default.to_owned(), |v| v.to_string());
+        let of_ceph = options::all().filter(|opt| !opt.name.starts_with("logrbd_"));
+        of_ceph.map(|opt| (opt.name.to_owned(), normal(opt))).collect()
+    }
+
     fn store(&mut self, opt: &'static Opt, value: Value, level: Level) {
         self.set.entry(opt.name).or_default()[level as usize] = Some(value);
     }

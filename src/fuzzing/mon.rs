@@ -2,7 +2,7 @@
 
 use super::same;
 use crate::mon::messages::{self, AuthReply, CommandReply, PoolOpReply, PoolUsage, Statfs, VersionReply};
-use crate::mon::{MgrMap, MonMap, decode_log};
+use crate::mon::{MgrConfigure, MgrMap, MonMap, decode_log};
 use crate::wire::{Message, MessageType};
 
 /// The map of the monitors.
@@ -19,7 +19,7 @@ pub fn mon_message(data: &[u8]) -> bool {
     let [which, version, front @ ..] = data else { return false };
     let kind = if which % 2 == 0 { MessageType::MON_COMMAND_ACK } else { MessageType::COMMAND_REPLY };
     let message = Message::new(kind, (*version).into(), 1, front.to_vec().into());
-    match which % 10 {
+    match which % 11 {
         0 | 1 => CommandReply::decode(&message).is_ok(),
         2 => VersionReply::decode(&message).is_ok(),
         3 => Statfs::decode(&message).is_ok(),
@@ -27,6 +27,7 @@ pub fn mon_message(data: &[u8]) -> bool {
         5 => AuthReply::decode(&message).is_ok(),
         6 => messages::decode_config(&message).is_ok(),
         7 => decode_log(&message).is_ok(),
+        10 => MgrConfigure::decode(&message).is_ok(),
         9 => PoolUsage::decode(&message, "rbd").is_ok(),
         _ => MgrMap::decode(front).is_ok() | messages::decode_ping(&message).is_ok(),
     }

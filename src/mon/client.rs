@@ -281,8 +281,9 @@ impl MonClient {
         self.credentials.service(kind)
     }
 
-    /// Ends all that is under way with [`MonError::ShutDown`].
+    /// Ends all that is under way with [`MonError::ShutDown`]; a service daemon is gone from then on.
     pub async fn shutdown(&self) {
+        self.unregister_service().await;
         self.end();
     }
 

@@ -1,7 +1,7 @@
-//! Commands for the active manager: which one that is (MgrMap), and a session with it.
+//! The active manager: which one that is (MgrMap), a session with it, and commands.
 //!
-//! Nothing of this happens before the first command. Commands wait while there is no manager, and are sent again in each
-//! new session until they are answered.
+//! Nothing of this happens before the first command or a service daemon is registered (`service`). Commands wait while there
+//! is no manager, and are sent again in each new session until they are answered.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::MonError;
 use super::client::MonClient;
 use super::messages::{self, CommandReply, Wanted};
+use super::service::{Configure, Reports, Service};
 use super::state::{Phase, Waiting};
 use crate::net::{Connection, Handler, NetError, Ready};
 use crate::sync::Mutex;
@@ -48,7 +49,7 @@ impl MgrMap {
 
 #[derive(Default)]
 pub struct Mgr {
-    state: Mutex<MgrState>,
+    pub(super) state: Mutex<MgrState>,
     /// This client's; here too because `MonClient::state` must not be locked with `state` held.
     global_id: AtomicU64,
 }
@@ -60,9 +61,10 @@ impl Mgr {
 }
 
 #[derive(Default)]
-struct MgrState {
+pub(super) struct MgrState {
     map: Option<MgrMap>,
-    session: Option<Session>,
+    pub(super) session: Option<Session>,
+    pub(super) service: Service,
     waiting: BTreeMap<u64, Waiting>,
     last_key: u64,
     /// When the last connection was begun.
@@ -71,10 +73,11 @@ struct MgrState {
     retrying: bool,
 }
 
-struct Session {
-    key: u64,
+pub(super) struct Session {
+    pub(super) key: u64,
     addrs: AddrVec,
-    connection: Arc<dyn Connection>,
+    pub(super) connection: Arc<dyn Connection>,
+    pub(super) reports: Reports,
 }
 
 struct Link {
@@ -87,11 +90,19 @@ impl Handler for Link {
 
     fn message(&self, _: &Arc<dyn Connection>, message: Message) {
         let Some(client) = self.client.upgrade() else { return };
-        if matches!(message.kind, MessageType::MGR_COMMAND_REPLY | MessageType::COMMAND_REPLY) {
-            let waiting = client.mgr.state.lock().waiting.remove(&message.tid);
-            if let Some(waiting) = waiting {
-                let _ = waiting.reply.send(Ok(message)); // or nobody waits any more
+        match message.kind {
+            MessageType::MGR_COMMAND_REPLY | MessageType::COMMAND_REPLY => {
+                let waiting = client.mgr.state.lock().waiting.remove(&message.tid);
+                if let Some(waiting) = waiting {
+                    let _ = waiting.reply.send(Ok(message)); // or nobody waits any more
+                }
             }
+            MessageType::MGR_CONFIGURE => match Configure::decode(&message) {
+                Ok(configure) => client.mgr_configured(self.key, configure),
+                Err(_) => tracing::warn!("a malformed MMgrConfigure of the manager was ignored"),
+            },
+            MessageType::MGR_CLOSE => client.mgr_closed(),
+            _ => {}
         }
     }
 
@@ -100,6 +111,7 @@ impl Handler for Link {
         let mut state = client.mgr.state.lock();
         if state.session.take_if(|session| session.key == self.key).is_some() {
             tracing::debug!(%error, "session with the manager lost");
+            state.service.session_over();
             client.mgr_connect(&mut state);
         }
     }
@@ -116,10 +128,8 @@ impl MonClient {
             if state.phase != Phase::Running {
                 return Err(MonError::ShutDown);
             }
-            if self.mgr.state.lock().map.is_none() {
-                state.subs.want("mgrmap", Wanted { start: 0, once: false });
-                self.send_subs(&mut state);
-            }
+            state.subs.want_if_new("mgrmap", Wanted { start: 0, once: false });
+            self.send_subs(&mut state);
             state.next_tid()
         };
         let mut message = messages::mgr_command(&cmd, input);
@@ -153,6 +163,9 @@ impl MonClient {
             "manager map"
         );
         let gone = state.session.take_if(|session| !map.available || session.addrs != map.active_addrs);
+        if gone.is_some() {
+            state.service.session_over();
+        }
         state.map = Some(map);
         if state.session.is_none() {
             self.mgr_connect(&mut state);
@@ -165,9 +178,10 @@ impl MonClient {
     }
 
     /// Connects if somebody waits for it and it is possible: now, or once `mgr_connect_retry_interval` is over.
-    fn mgr_connect(&self, state: &mut MgrState) {
+    pub(super) fn mgr_connect(&self, state: &mut MgrState) {
         let Some(map) = state.map.as_ref().filter(|map| map.available) else { return };
-        if state.waiting.is_empty() || state.session.is_some() || state.retrying {
+        let wanted = !state.waiting.is_empty() || state.service.daemon.is_some();
+        if !wanted || state.session.is_some() || state.retrying {
             return;
         }
         let now = Instant::now();
@@ -194,15 +208,18 @@ impl MonClient {
         let link = Arc::new(Link { client: self.this.clone(), key });
         let global_id = self.mgr.global_id.load(Ordering::Relaxed);
         let connection = self.messenger.connect(EntityType::MGR, &addrs, global_id, auth, link);
+        let mut session = Session { key, addrs, connection, reports: Reports::default() };
+        session.open(&state.service);
         for waiting in state.waiting.values() {
-            connection.send(waiting.message.clone());
+            session.connection.send(waiting.message.clone());
         }
-        state.session = Some(Session { key, addrs, connection });
+        state.session = Some(session);
     }
 
     pub(super) fn mgr_end(&self) {
         let (session, waiting) = {
             let mut state = self.mgr.state.lock();
+            state.service = Service::default();
             (state.session.take(), std::mem::take(&mut state.waiting))
         };
         if let Some(session) = session {

@@ -2,7 +2,7 @@
 //!
 //! `client` is what others use; `session` finds monitors and keeps a session (with `hunt`, which chooses whom to try);
 //! `handle` sorts what comes; `state` is what they share. `tell` asks one certain monitor, `mgr` the active manager.
-//! `messages`, `monmap` and `log` are the encodings; `hosts` reads `mon_host`, `dns` asks for SRV records where it is empty.
+//! `service`: this client as a daemon that the manager shows. `messages`, `monmap` and `log` are the encodings; `hosts` reads `mon_host`, `dns` asks for SRV records where it is empty.
 //!
 //! Locks: `MonClient::state` before `Mgr::state`; neither is held while a sink or a connection's `close` is called.
 
@@ -18,6 +18,7 @@ pub mod messages;
 mod mgr;
 mod monmap;
 mod options;
+mod service;
 mod session;
 mod state;
 mod subs;
@@ -37,5 +38,6 @@ pub use messages::CommandReply;
 pub use mgr::MgrMap;
 pub use monmap::{MonInfo, MonMap};
 pub use options::MonOptions;
+pub use service::{Configure as MgrConfigure, DaemonConfig, Pairs, ServiceDaemon};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use {dns::accepts as is_dns_answer, hosts::is_addresses, log::decode as decode_log};

@@ -36,6 +36,8 @@ pub struct MonOptions {
     pub op_timeout: Duration,
     /// `mgr_connect_retry_interval`: at least this long between two tries to reach the active manager.
     pub mgr_retry_interval: Duration,
+    /// `mgr_client_service_daemon_unregister_timeout`: how long a service daemon's end may take.
+    pub service_unregister_timeout: Duration,
     /// `ms_initial_backoff` and `ms_max_backoff`: how soon a monitor that refuses connections is tried again within a round;
     /// doubled each time.
     pub initial_backoff: Duration,
@@ -63,6 +65,7 @@ impl MonOptions {
             connect_timeout: Duration::from_secs(conf.u64("client_mount_timeout").min(YEARS_S)),
             op_timeout: MonOptions::op_timeout_of(conf),
             mgr_retry_interval: seconds("mgr_connect_retry_interval"),
+            service_unregister_timeout: seconds("mgr_client_service_daemon_unregister_timeout"),
             initial_backoff: seconds("ms_initial_backoff"),
             max_backoff: seconds("ms_max_backoff"),
             host_name: conf.short_host_name(),

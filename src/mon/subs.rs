@@ -27,6 +27,13 @@ impl Subs {
         }
     }
 
+    /// Unless there is a subscription to it already, from whichever version on.
+    pub fn want_if_new(&mut self, what: &str, wanted: Wanted) {
+        if !self.all.contains_key(what) {
+            self.want(what, wanted);
+        }
+    }
+
     /// Version `have` came: the next session asks for what comes after it. Ends one that wanted one answer.
     pub fn got(&mut self, what: &str, have: u64) {
         let Some(sub) = self.all.get_mut(what) else { return };

@@ -19,6 +19,9 @@ use crate::wire::denc::Encoder;
 use crate::wire::message::MessageType;
 use crate::wire::types::{AddrVec, EntityType};
 
+#[path = "service_tests.rs"]
+mod service;
+
 struct World {
     client: Arc<MonClient>,
     seen: UnboundedReceiver<Did>,

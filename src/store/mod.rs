@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use crate::mon::{LogEntry, LogLevel, LogSink};
+pub use crate::mon::{DaemonConfig, LogEntry, LogLevel, LogSink, Pairs, ServiceDaemon};
 pub use error::StoreError;
 pub use op::{CmpMode, CmpValue, Op, OpFlags, OpOut, OpResult, Reply, Request, SnapContext, Target};
 
@@ -245,6 +245,13 @@ pub trait Store: Send + Sync + 'static {
             Some(_) => Err(StoreError::Unsupported { what: "a cluster log" }),
         }
     }
+
+    /// Makes this client a daemon of a service that the cluster shows for as long as the client lives. A store without a
+    /// manager shows it nowhere.
+    fn service_register(&self, _daemon: ServiceDaemon) {}
+    /// What the cluster shows as the daemon's status; kept for one that is registered later.
+    fn service_status(&self, _status: Pairs) {}
+
     fn command(
         &self,
         target: CommandTarget,

@@ -50,7 +50,11 @@ message_types!(
     OSD_BACKOFF = 61,
     COMMAND = 97,
     COMMAND_REPLY = 98,
+    MGR_OPEN = 0x700,
+    MGR_CONFIGURE = 0x701,
+    MGR_REPORT = 0x702,
     MGR_MAP = 0x704,
+    MGR_CLOSE = 0x708,
     MGR_COMMAND = 0x709,
     MGR_COMMAND_REPLY = 0x70a,
 );

@@ -177,8 +177,10 @@ pub unsafe extern "C" fn rados_service_register(
 ) -> c_int {
     entry!("rados_service_register", {
         // SAFETY: the contract that the header gives these arguments.
-        let (cluster, _, _) = unsafe { (cluster_of(cluster)?, arg::text(service)?, arg::text(daemon)?) };
-        cluster.register_service()
+        let (cluster, service, daemon, metadata) = unsafe {
+            (cluster_of(cluster)?, arg::bytes(service)?, arg::bytes(daemon)?, arg::pairs(metadata_dict)?)
+        };
+        cluster.register_service(service, daemon, metadata)
     })
 }
 
@@ -186,6 +188,7 @@ pub unsafe extern "C" fn rados_service_register(
 pub unsafe extern "C" fn rados_service_update_status(cluster: rados_t, status_dict: *const c_char) -> c_int {
     entry!("rados_service_update_status", {
         // SAFETY: the contract that the header gives these arguments.
-        unsafe { cluster_of(cluster)? }.session().map(drop)
+        let (cluster, status) = unsafe { (cluster_of(cluster)?, arg::pairs(status_dict)?) };
+        cluster.set_service_status(status)
     })
 }

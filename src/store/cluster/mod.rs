@@ -19,8 +19,8 @@ use self::pools::Pools;
 use super::name::{bytes_of, text_of};
 use super::{
     BoxFuture, ClusterStat, CommandReply, CommandTarget, Done, ListCursor, ListEntry, LogLevel, LogSink,
-    NotifyAck, NotifyReply, PoolId, PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target,
-    WatchCookie, WatchHandler, interp,
+    NotifyAck, NotifyReply, Pairs, PoolId, PoolStat, Reply, Request, ServiceDaemon, SnapId, Store,
+    StoreError, StoreResult, Target, WatchCookie, WatchHandler, interp,
 };
 use crate::errno::Errno;
 use crate::mon::{self, MonClient, MonError, MonTarget};
@@ -398,6 +398,14 @@ impl Store for ClusterStore {
     fn monitor_log(&self, watch: Option<(LogLevel, Arc<LogSink>)>) -> StoreResult<()> {
         self.mon.monitor_log(watch);
         Ok(())
+    }
+
+    fn service_register(&self, daemon: ServiceDaemon) {
+        self.mon.register_service(daemon);
+    }
+
+    fn service_status(&self, status: Pairs) {
+        self.mon.set_service_status(status);
     }
 
     fn command(
