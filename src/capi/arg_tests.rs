@@ -62,3 +62,15 @@ fn malloc_copies_are_whole() {
         free(p);
     }
 }
+
+#[test]
+fn pairs_end_at_an_empty_key_and_the_last_value_counts() {
+    let list = b"a\0one\0empty\0\0a\0two\0\0after\0the end\0\0";
+    // SAFETY: a list as `pairs` wants it; one that is empty at once; none.
+    let (some, none, null) =
+        unsafe { (pairs(list.as_ptr().cast()), pairs(c"".as_ptr()), pairs(std::ptr::null())) };
+    let want = [(b"a".to_vec(), b"two".to_vec()), (b"empty".to_vec(), vec![])];
+    assert_eq!(some, Ok(want.into()));
+    assert_eq!(none, Ok(Default::default()));
+    assert_eq!(null, Err(Errno::EINVAL));
+}
