@@ -397,6 +397,16 @@ impl Disk {
         }
     }
 
+    /// [`Disk::flush`] whose outcome `done` is told, on whichever thread, also before this returns: it must neither block nor call
+    /// the disk. For openers that do not write there is nothing to do.
+    pub fn flush_then(&self, done: Box<dyn FnOnce(DiskResult<()>) + Send>) {
+        match self.mode() {
+            Mode::Writer(writer) => writer.flush_then(done),
+            Mode::Reader(_) | Mode::Snapshot(_) => done(Ok(())),
+            Mode::Closed => done(Err(DiskError::Closed)),
+        }
+    }
+
     /// Changes the size; durable when it completes. What is cut off is gone: growth reads as zeroes.
     pub async fn resize(&self, size_bytes: u64) -> DiskResult<()> {
         write::resize(&self.writer()?, size_bytes).await

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::error::{ImageResult, refuse};
+use super::error::{ImageError, ImageResult, refuse};
 use super::gate::Permit;
 use super::header::{self, Timestamp};
 use super::image::{Image, closed};
@@ -241,6 +241,17 @@ impl Image {
         before.await;
         self.head.flush().await?;
         Ok(())
+    }
+
+    /// [`Image::flush`] without a task, as a request of its own; false if others are under way, which it would have to wait for. `done`
+    /// is told the outcome, on whichever thread: it must neither block nor call the image.
+    pub fn try_flush(&self, done: impl FnOnce(ImageResult<()>) + Send + 'static) -> bool {
+        let Some(ticket) = self.tracker.ticket_if_idle() else { return false };
+        self.head.flush_then(Box::new(move |flushed| {
+            done(flushed.map_err(ImageError::from));
+            drop(ticket);
+        }));
+        true
     }
 
     /// Completes when the requests that are under way now have completed.

@@ -32,6 +32,14 @@ impl Tracker {
         Ticket(self.0.lock().current.clone())
     }
 
+    /// A ticket, if no other one is out: what [`Tracker::all`] waits for has happened.
+    pub fn ticket_if_idle(&self) -> Option<Ticket> {
+        let mut generations = self.0.lock();
+        generations.ended.retain(|generation| generation.has_changed().is_ok());
+        let idle = generations.ended.is_empty() && Arc::strong_count(&generations.current) == 1;
+        idle.then(|| Ticket(generations.current.clone()))
+    }
+
     /// Completes when every ticket that was given out before the call is gone.
     pub fn all(&self) -> impl Future<Output = ()> + Send + 'static {
         let waits = {
@@ -60,18 +68,22 @@ mod tests {
     async fn waits_for_earlier_tickets_only() {
         let tracker = Tracker::default();
         tracker.all().await;
+        drop(tracker.ticket_if_idle().unwrap());
         let first = tracker.ticket();
         let one = tokio::spawn(tracker.all());
         let second = tracker.ticket();
         let both = tokio::spawn(tracker.all());
-        let _third = tracker.ticket();
+        let third = tracker.ticket();
         tokio::task::yield_now().await;
         assert!(!one.is_finished());
         drop(first);
         one.await.unwrap();
         tokio::task::yield_now().await;
         assert!(!both.is_finished());
+        drop(third);
+        assert!(tracker.ticket_if_idle().is_none());
         drop(second);
         both.await.unwrap();
+        assert!(tracker.ticket_if_idle().is_some());
     }
 }

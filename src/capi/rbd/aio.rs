@@ -300,6 +300,14 @@ pub unsafe extern "C" fn rbd_aio_flush(image: rbd_image_t, c: rbd_completion_t) 
     entry!("rbd_aio_flush", on_panic: handles::poison(image), {
             // SAFETY: the contract that the header gives these arguments.
             let (handle, done) = unsafe { (handles::shared_image(image)?, handles::completion(c)?) };
+            // The handle goes before the request has ended: it is never the last one, as closing waits for requests.
+            let ended = (handle.clone(), done.clone());
+            if handle.image.try_flush(move |flushed| {
+                let (handle, done) = ended;
+                finish(&handle, done, flushed.map(|()| 0).map_err(Errno::from));
+            }) {
+                return Ok(());
+            }
             // What was issued before is waited for; what comes later is not.
             let (image, earlier) = (handle.image.clone(), handle.image.earlier_requests());
             let ticket = handle.image.ticket();

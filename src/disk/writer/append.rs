@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::takeover::create_segment;
+use super::wait::Waiter;
 use super::{Stage, State, Writer};
 use crate::disk::buffer::Record;
 use crate::disk::log::RecordKind;
@@ -10,7 +11,7 @@ use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::shared::{epoch_is, store_error, when_full};
 use crate::disk::{DiskError, DiskResult, Lsn};
 use crate::errno::Errno;
-use crate::store::{Op, Reply, Request, StoreError};
+use crate::store::{Op, Reply, Request, StoreError, StoreResult};
 
 /// Neighbouring records of one segment that are sent together.
 pub(super) struct Append {
@@ -18,25 +19,23 @@ pub(super) struct Append {
 }
 
 impl Writer {
-    /// Sends an append; its task goes on when the store has answered.
+    /// Sends an append; what follows is done by whoever brings the store's answer.
     pub(super) fn start_append(self: &Arc<Self>, append: Append) {
-        let writer = self.clone();
-        self.shared.env.spawn_here(Box::pin(async move {
-            let outcome = writer.append(&append.records).await;
-            writer.appended(&append.records, outcome);
-        }));
-    }
-
-    async fn append(&self, records: &[Arc<Record>]) -> DiskResult<()> {
-        let Some(first) = records.first() else { return Ok(()) };
+        let records = append.records;
+        let Some(first) = records.first() else { return };
         let target = self.shared.names.segment(first.place.segment);
         let writes: Vec<Op> = records
             .iter()
             .map(|record| Op::Write { offset: record.write_offset(), data: record.bytes.clone() })
             .collect();
         let makes_room = records.iter().all(|record| record.makes_room());
+        let writer = self.clone();
         if first.place.creates_segment() {
-            return create_segment(&self.shared, self.epoch, first.place.segment, writes, makes_room).await;
+            return self.shared.env.spawn_here(Box::pin(async move {
+                let segment = records[0].place.segment;
+                let made = create_segment(&writer.shared, writer.epoch, segment, writes, makes_room).await;
+                writer.appended(&records, made);
+            }));
         }
         // A sealed segment has a newer epoch: then nothing is written.
         let mut ops = vec![epoch_is(self.epoch)];
@@ -44,32 +43,35 @@ impl Writer {
             ops.clear();
         }
         ops.extend(writes);
-        match self.operate(&target, ops, makes_room).await {
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.store_errno(), Some(Errno::ECANCELED | Errno::ENOENT)) => {
-                // Sealed, or collected and deleted by a newer writer.
-                Err(self.shared.unless_fenced(self.epoch, error).await)
-            }
-            Err(error) => Err(error),
+        let mut request = Request::new(target.clone(), ops);
+        request.flags = when_full(makes_room);
+        let done = Box::new(move |reply: StoreResult<Reply>| match reply.and_then(Reply::ok) {
+            Ok(_) => writer.appended(&records, Ok(())),
+            Err(source) => writer.append_failed(records, store_error(&target, source)),
+        });
+        if let Some((request, done)) = self.shared.store.submit(request, done) {
+            let answer = self.shared.store.operate(request);
+            self.shared.env.spawn_here(Box::pin(async move { done(answer.await) }));
         }
     }
 
-    async fn operate(
-        &self,
-        target: &crate::store::Target,
-        ops: Vec<Op>,
-        makes_room: bool,
-    ) -> DiskResult<Reply> {
-        let mut request = Request::new(target.clone(), ops);
-        request.flags = when_full(makes_room);
-        let reply = self.shared.store.operate(request).await;
-        reply.and_then(Reply::ok).map_err(|source| store_error(target, source))
+    fn append_failed(self: &Arc<Self>, records: Vec<Arc<Record>>, error: DiskError) {
+        if !matches!(error.store_errno(), Some(Errno::ECANCELED | Errno::ENOENT)) {
+            return self.appended(&records, Err(error));
+        }
+        // Sealed, or collected and deleted by a newer writer.
+        let writer = self.clone();
+        self.shared.env.spawn(Box::pin(async move {
+            let error = writer.shared.unless_fenced(writer.epoch, error).await;
+            writer.appended(&records, Err(error));
+        }));
     }
 
     fn appended(self: &Arc<Self>, records: &[Arc<Record>], mut outcome: DiskResult<()>) {
         if broken(Sabotage::FencedAcknowledges) && matches!(outcome, Err(DiskError::Fenced { .. })) {
             outcome = Ok(());
         }
+        let mut told = Vec::new();
         let mut state = self.state.lock();
         state.appends_in_flight -= 1;
         match outcome {
@@ -84,7 +86,7 @@ impl Writer {
                         record.extents.iter().map(|(extent, _)| u64::from(extent.blocks)).sum::<u64>();
                 }
                 state.stats.segments += records.iter().filter(|r| r.place.creates_segment()).count() as u64;
-                self.advance_durable(&mut state);
+                told = self.advance_durable(&mut state);
             }
             Err(error) if error.is_no_space() => {
                 // No effect, and no failure: the same bytes go to the same place when there is room.
@@ -103,13 +105,22 @@ impl Writer {
             Err(error) => self.fail(&mut state, error),
         }
         let appends = self.pump(&mut state);
-        self.start_applying(&mut state);
+        let apply = self.is_to_apply(&mut state);
         drop(state);
         self.start(appends);
+        for waiter in told {
+            // ACK (flush, write-through): every record up to the waiter's is durable in the store, contiguously.
+            waiter.tell(Ok(()));
+        }
+        if apply {
+            self.start_applying();
+        }
     }
 
-    /// The durable LSN goes up to the last record before which there is no gap. Only this makes a flush complete.
-    fn advance_durable(&self, state: &mut State) {
+    /// The durable LSN goes up to the last record before which there is no gap. Only this makes a flush complete, of those that are
+    /// returned.
+    #[must_use]
+    fn advance_durable(&self, state: &mut State) -> Vec<Waiter> {
         for queued in &state.queue {
             if queued.stage != Stage::Durable {
                 if broken(Sabotage::FlushOverGap) {
@@ -121,15 +132,12 @@ impl Writer {
         }
         let done = state.durable;
         let later = state.durable_waiters.split_off(&Lsn(done.0 + 1));
-        for waiter in std::mem::replace(&mut state.durable_waiters, later).into_values().flatten() {
-            // ACK (flush, write-through): every record up to the waiter's is durable in the store, contiguously.
-            let _ = waiter.send(Ok(()));
-        }
+        std::mem::replace(&mut state.durable_waiters, later).into_values().flatten().collect()
     }
 
     fn out_of_space(self: &Arc<Self>, state: &mut State, first: Lsn, error: DiskError) {
         for waiter in state.durable_waiters.split_off(&first).into_values().flatten() {
-            let _ = waiter.send(Err(error.clone()));
+            waiter.tell(Err(error.clone()));
         }
         state.wanted = state.wanted.min(Lsn(first.0 - 1));
         state.no_space = Some(error);
@@ -163,7 +171,7 @@ impl Writer {
         let durable = std::mem::take(&mut state.durable_waiters);
         let applied = std::mem::take(&mut state.applied_waiters);
         for waiter in durable.into_values().chain(applied.into_values()).flatten() {
-            let _ = waiter.send(Err(sticky.clone()));
+            waiter.tell(Err(sticky.clone()));
         }
         state.checkpoint.fail(&sticky);
         self.room.close();

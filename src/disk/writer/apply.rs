@@ -20,11 +20,15 @@ enum Work {
 }
 
 impl Writer {
-    pub(super) fn start_applying(self: &Arc<Self>, state: &mut State) {
-        if state.applying || self.next_work(state).is_none() {
-            return;
-        }
-        state.applying = true;
+    /// Whether there is work and nobody at it: then the caller calls [`Writer::start_applying`], now or when it has let go of the lock.
+    #[must_use]
+    pub(super) fn is_to_apply(&self, state: &mut State) -> bool {
+        let begin = !state.applying && self.next_work(state).is_some();
+        state.applying |= begin;
+        begin
+    }
+
+    pub(super) fn start_applying(self: &Arc<Self>) {
         let writer = self.clone();
         self.shared.env.spawn(Box::pin(async move { writer.apply_all().await }));
     }
@@ -104,7 +108,7 @@ impl Writer {
         }
         let later = state.applied_waiters.split_off(&Lsn(record.lsn.0 + 1));
         for waiter in std::mem::replace(&mut state.applied_waiters, later).into_values().flatten() {
-            let _ = waiter.send(Ok(()));
+            waiter.tell(Ok(()));
         }
     }
 

@@ -113,7 +113,9 @@ impl Writer {
             let mut state = writer.state.lock();
             if state.checkpoint.failed_at.is_some() {
                 state.checkpoint.failed_at = Some(Lsn(0));
-                writer.start_applying(&mut state);
+                if writer.is_to_apply(&mut state) {
+                    writer.start_applying();
+                }
             }
         }));
     }
@@ -230,7 +232,9 @@ impl Writer {
                 }
             }
         }
-        self.start_applying(&mut state);
+        if self.is_to_apply(&mut state) {
+            self.start_applying();
+        }
     }
 
     /// Deletes what nothing reaches any more, beside the caller.
@@ -286,7 +290,9 @@ impl Writer {
             state.checkpoint.wanted = state.checkpoint.wanted.max(lsn);
             let (sender, receiver) = oneshot::channel();
             state.checkpoint.waiters.entry(lsn).or_default().push(sender);
-            self.start_applying(&mut state);
+            if self.is_to_apply(&mut state) {
+                self.start_applying();
+            }
             receiver
         };
         receiver.await.unwrap_or(Err(DiskError::Closed))

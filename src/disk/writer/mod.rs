@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::sync::Mutex;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore};
 
 use super::buffer::{Batch, BufferPool, Place, Record, RecordSpec};
 use super::gc::Bound;
@@ -26,6 +26,7 @@ use super::sabotage::{Accepted, Sabotage, accepted, broken};
 use super::shared::Shared;
 use super::{DiskError, DiskResult, DiskStats, Lsn, RootBlob, SLOT_BYTES, SegmentSeq, WriterEpoch};
 use checkpoint::Checkpoints;
+use wait::Waiter;
 
 pub(crate) use requests::{Blocks, NewRecord};
 
@@ -88,8 +89,8 @@ struct State {
     starving: u32,
     dirty_blocks: u32,
     appends_in_flight: u32,
-    durable_waiters: BTreeMap<Lsn, Vec<oneshot::Sender<DiskResult<()>>>>,
-    applied_waiters: BTreeMap<Lsn, Vec<oneshot::Sender<DiskResult<()>>>>,
+    durable_waiters: BTreeMap<Lsn, Vec<Waiter>>,
+    applied_waiters: BTreeMap<Lsn, Vec<Waiter>>,
     /// The store had no room for the first record that is not durable.
     no_space: Option<DiskError>,
     /// An append that finds no room is sent once more.

@@ -8,6 +8,49 @@ use super::{Stage, Writer};
 use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{DiskError, DiskResult, Lsn};
 
+/// Is told the outcome, on whichever thread. It neither blocks nor calls the disk: the writer's lock may be held.
+pub(crate) type Told = Box<dyn FnOnce(DiskResult<()>) + Send>;
+
+enum To {
+    Task(oneshot::Sender<DiskResult<()>>),
+    Call(Told),
+}
+
+/// Who waits for a record. Dropped without an outcome it is told that the disk was closed.
+pub(super) struct Waiter(Option<To>);
+
+impl Waiter {
+    fn task() -> (Waiter, oneshot::Receiver<DiskResult<()>>) {
+        let (sender, told) = oneshot::channel();
+        (Waiter(Some(To::Task(sender))), told)
+    }
+
+    fn call(done: Told) -> Waiter {
+        Waiter(Some(To::Call(done)))
+    }
+
+    pub fn tell(mut self, outcome: DiskResult<()>) {
+        self.end(outcome);
+    }
+
+    fn end(&mut self, outcome: DiskResult<()>) {
+        match self.0.take() {
+            Some(To::Task(sender)) => {
+                // The caller may have lost interest.
+                let _ = sender.send(outcome);
+            }
+            Some(To::Call(done)) => done(outcome),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.end(Err(DiskError::Closed));
+    }
+}
+
 impl Writer {
     /// All that was accepted before the call is durable when it completes.
     pub async fn flush(self: &Arc<Self>) -> DiskResult<()> {
@@ -26,35 +69,49 @@ impl Writer {
         self.wait_applied(target).await
     }
 
+    /// [`Writer::flush`], whose outcome a function gets.
+    pub fn flush_then(self: &Arc<Self>, done: Told) {
+        let target = {
+            let mut state = self.state.lock();
+            state.flushed_once = true;
+            state.newest()
+        };
+        self.when_durable(target, Waiter::call(done));
+    }
+
     /// Waits until every record up to `lsn` is durable. An append that waits for room in the store is tried again.
     pub async fn wait_durable(self: &Arc<Self>, lsn: Lsn) -> DiskResult<()> {
-        let receiver = {
-            let mut state = self.state.lock();
-            if let Some(error) = &state.failed {
-                // Also when `lsn` is durable: what a caller wrote after it may be lost, and it must hear of it.
-                return Err(error.clone());
-            }
-            if state.durable >= lsn || broken(Sabotage::AckBeforeDurable) {
-                // ACK: nothing was accepted that is not durable already.
-                return Ok(());
-            }
-            // There may be room by now: what an append finds out that was sent earlier is no answer to this caller.
-            state.no_space = None;
-            state.try_again = state.queue.iter().any(|queued| queued.stage == Stage::InFlight);
-            state.wanted = state.wanted.max(lsn);
-            let (sender, receiver) = oneshot::channel();
-            state.durable_waiters.entry(lsn).or_default().push(sender);
-            let appends = self.pump(&mut state);
+        let (waiter, told) = Waiter::task();
+        self.when_durable(lsn, waiter);
+        told.await.unwrap_or(Err(DiskError::Closed))
+    }
+
+    fn when_durable(self: &Arc<Self>, lsn: Lsn, waiter: Waiter) {
+        let mut state = self.state.lock();
+        if let Some(error) = &state.failed {
+            // Also when `lsn` is durable: what a caller wrote after it may be lost, and it must hear of it.
+            let error = error.clone();
             drop(state);
-            self.start(appends);
-            receiver
-        };
-        receiver.await.unwrap_or(Err(DiskError::Closed))
+            return waiter.tell(Err(error));
+        }
+        if state.durable >= lsn || broken(Sabotage::AckBeforeDurable) {
+            drop(state);
+            // ACK: nothing was accepted that is not durable already.
+            return waiter.tell(Ok(()));
+        }
+        // There may be room by now: what an append finds out that was sent earlier is no answer to this caller.
+        state.no_space = None;
+        state.try_again = state.queue.iter().any(|queued| queued.stage == Stage::InFlight);
+        state.wanted = state.wanted.max(lsn);
+        state.durable_waiters.entry(lsn).or_default().push(waiter);
+        let appends = self.pump(&mut state);
+        drop(state);
+        self.start(appends);
     }
 
     /// Waits until every record up to `lsn` is in the map. They must be on their way.
     pub async fn wait_applied(self: &Arc<Self>, lsn: Lsn) -> DiskResult<()> {
-        let receiver = {
+        let told = {
             let mut state = self.state.lock();
             if let Some(error) = &state.failed {
                 return Err(error.clone());
@@ -62,11 +119,11 @@ impl Writer {
             if state.applied >= lsn {
                 return Ok(());
             }
-            let (sender, receiver) = oneshot::channel();
-            state.applied_waiters.entry(lsn).or_default().push(sender);
-            receiver
+            let (waiter, told) = Waiter::task();
+            state.applied_waiters.entry(lsn).or_default().push(waiter);
+            told
         };
-        receiver.await.unwrap_or(Err(DiskError::Closed))
+        told.await.unwrap_or(Err(DiskError::Closed))
     }
 
     /// Waits for room for `blocks` dirty blocks; the permit is to be given to `keep_room` or dropped.

@@ -4,6 +4,7 @@
 //! before the commit that names them. One writer thread commits what waits, several readers read beside it.
 
 mod admin;
+mod answer;
 mod apply;
 mod clients;
 mod command;

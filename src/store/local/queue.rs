@@ -5,13 +5,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::sync::{Condvar, Mutex};
-use tokio::sync::oneshot;
-
+use super::answer::Answer;
 use super::apply::Staged;
 use super::files::FileId;
 use super::writer::Transaction;
-use crate::store::{Reply, Request, StoreError, StoreResult, Target};
+use crate::store::{Request, StoreError, StoreResult, Target};
+use crate::sync::{Condvar, Mutex};
 
 /// The most lists, and bytes of them, that go into one commit.
 const BATCH_ITEMS: usize = 128;
@@ -21,7 +20,7 @@ const BATCH_BYTES: usize = 32 << 20;
 pub(super) struct List {
     pub number: u64,
     pub request: Request,
-    pub reply: Option<oneshot::Sender<StoreResult<Reply>>>,
+    pub reply: Option<Answer>,
     pub staged: HashMap<usize, Staged>,
     /// The staged files that rows now name.
     pub used: HashSet<FileId>,
@@ -89,7 +88,7 @@ impl Queue {
         request: &Request,
         is_write: bool,
         stage: bool,
-        reply: &mut Option<oneshot::Sender<StoreResult<Reply>>>,
+        reply: &mut Option<Answer>,
     ) -> StoreResult<Route> {
         let mut state = self.state.lock();
         if state.closed {

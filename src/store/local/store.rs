@@ -7,15 +7,16 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::answer::Answer;
 use super::queue::Route;
 use super::threads::Job;
 use super::{LocalStore, Shared, admin, clients, log_failure, stage};
 use crate::errno::Errno;
 use crate::store::interp;
 use crate::store::{
-    BoxFuture, ClusterStat, CommandReply, CommandTarget, FixedReads, ListCursor, ListEntry, NotifyReply,
-    PoolId, PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie,
-    WatchHandler,
+    BoxFuture, ClusterStat, CommandReply, CommandTarget, Done, FixedReads, ListCursor, ListEntry,
+    NotifyReply, PoolId, PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target,
+    WatchCookie, WatchHandler,
 };
 
 fn ready<T: Send + 'static>(result: StoreResult<T>) -> BoxFuture<StoreResult<T>> {
@@ -23,23 +24,27 @@ fn ready<T: Send + 'static>(result: StoreResult<T>) -> BoxFuture<StoreResult<T>>
 }
 
 impl Shared {
-    fn submit(
-        self: &Arc<Shared>,
-        mut request: Request,
-    ) -> StoreResult<oneshot::Receiver<StoreResult<Reply>>> {
+    /// `answer` is given also if this fails.
+    fn submit(self: &Arc<Shared>, mut request: Request, answer: Answer) {
         interp::normalize(&mut request.target);
         if self.shut.load(Ordering::Acquire) {
-            return Err(StoreError::ShutDown);
+            return answer.give(Err(StoreError::ShutDown));
         }
-        interp::check_request(&request).map_err(StoreError::Op)?;
-        let (reply, answered) = oneshot::channel();
-        let mut reply = Some(reply);
+        if let Err(errno) = interp::check_request(&request) {
+            return answer.give(Err(StoreError::Op(errno)));
+        }
+        let mut answer = Some(answer);
         let is_write = interp::is_write(&request);
         let staging = is_write && stage::wants_staging(&request);
-        match self.queue.submit(&request, is_write, staging, &mut reply)? {
-            Route::Read => self.read(request, reply),
-            Route::Queued(None) => {}
-            Route::Queued(Some(number)) => {
+        match self.queue.submit(&request, is_write, staging, &mut answer) {
+            Err(error) => {
+                if let Some(answer) = answer {
+                    answer.give(Err(error));
+                }
+            }
+            Ok(Route::Read) => self.read(request, answer),
+            Ok(Route::Queued(None)) => {}
+            Ok(Route::Queued(Some(number))) => {
                 let shared = self.clone();
                 let job: Job = Box::new(move |_| {
                     let staged = stage::stage(&shared.files, &request);
@@ -51,10 +56,9 @@ impl Shared {
                 }
             }
         }
-        Ok(answered)
     }
 
-    fn read(self: &Arc<Shared>, request: Request, reply: Option<oneshot::Sender<StoreResult<Reply>>>) {
+    fn read(self: &Arc<Shared>, request: Request, answer: Option<Answer>) {
         let shared = self.clone();
         let target = request.target.clone();
         let job: Job = Box::new(move |db| {
@@ -63,13 +67,12 @@ impl Shared {
                 log_failure(error);
             }
             shared.queue.read_done(&request.target);
-            if let Some(reply) = reply {
-                // The caller may have lost interest.
-                let _ = reply.send(result);
+            if let Some(answer) = answer {
+                answer.give(result);
             }
         });
         if self.pool.submit(job).is_err() {
-            // The reply's sender went with the job: the caller gets `ShutDown`.
+            // The answer went with the job: it is `ShutDown`.
             self.queue.read_done(&target);
         }
     }
@@ -93,10 +96,14 @@ impl Shared {
 
 impl Store for LocalStore {
     fn operate(&self, request: Request) -> BoxFuture<StoreResult<Reply>> {
-        match self.shared.submit(request) {
-            Ok(answered) => Box::pin(async move { answered.await.unwrap_or(Err(StoreError::ShutDown)) }),
-            Err(error) => ready(Err(error)),
-        }
+        let (answer, answered) = Answer::to_task();
+        self.shared.submit(request, answer);
+        Box::pin(async move { answered.await.unwrap_or(Err(StoreError::ShutDown)) })
+    }
+
+    fn submit(&self, request: Request, done: Done) -> Option<(Request, Done)> {
+        self.shared.submit(request, Answer::to(done));
+        None
     }
 
     fn fixed(&self) -> Option<Arc<dyn FixedReads>> {

@@ -210,8 +210,7 @@ impl Writer {
                     }
                     self.shared.queue.write_done(&list.request.target);
                     if let Some(reply) = list.reply.take() {
-                        // The caller may have lost interest.
-                        let _ = reply.send(result.map(Option::unwrap_or_default));
+                        reply.give(result.map(Option::unwrap_or_default));
                     }
                 }
                 Item::Call(mut call) => call.done(result.map(|_| ())),
