@@ -11,6 +11,7 @@ use super::header::{Format, Header};
 use super::read::{Wanted, read_mapped, try_read_mapped};
 use super::reader::Reader;
 use super::shared::Shared;
+use super::ssd::{LocalChanges, LocalMark};
 use super::writer::Writer;
 use super::*;
 use crate::env::Env;
@@ -149,11 +150,17 @@ impl Disk {
     /// Becomes the image's writer, whoever was it before (see docs/disk.md, "Opening"). Nothing to do if this
     /// opener is the writer already.
     pub async fn acquire(&self) -> DiskResult<()> {
+        self.acquire_with(LocalChanges::Replay).await
+    }
+
+    /// As `acquire`; says what becomes of changes that only a local log has. `LocalLog` if they are to be replayed and the
+    /// log is not to be had here.
+    pub async fn acquire_with(&self, local: LocalChanges) -> DiskResult<()> {
         let _turn = self.turn.lock().await;
         match self.mode() {
             Mode::Writer(writer) => writer.failure().map_or(Ok(()), Err),
             Mode::Reader(reader) => {
-                let writer = takeover::take_over(&self.shared, &reader).await?;
+                let writer = takeover::take_over(&self.shared, &reader, local).await?;
                 *self.mode.lock() = Mode::Writer(writer);
                 Ok(())
             }
@@ -167,7 +174,7 @@ impl Disk {
         let _turn = self.turn.lock().await;
         let Mode::Writer(writer) = self.mode() else { return Ok(()) };
         writer.set_draining(true);
-        let flushed = writer.flush().await;
+        let flushed = writer.drain().await;
         if flushed.is_err() && writer.failure().is_none() {
             // No room: what is dirty stays here, and so does the image.
             writer.set_draining(false);
@@ -178,6 +185,7 @@ impl Disk {
         {
             tracing::warn!("no checkpoint at release, the next opener replays more: {error}");
         }
+        writer.close_local(false).await;
         // What is fenced or failed is lost to this opener in any case.
         let reader = Reader::open(&self.shared).await?;
         *self.mode.lock() = Mode::Reader(reader);
@@ -191,15 +199,28 @@ impl Disk {
         let mut flushed = Ok(());
         if let Mode::Writer(writer) = self.mode() {
             writer.set_draining(true);
-            flushed = writer.flush().await;
+            flushed = writer.drain().await;
             if flushed.is_ok()
                 && let Err(error) = writer.checkpoint().await
             {
                 tracing::warn!("no checkpoint at close, the next opener replays more: {error}");
             }
+            writer.close_local(flushed.is_ok()).await;
         }
         *self.mode.lock() = Mode::Closed;
         flushed
+    }
+
+    /// The mark of a log that has changes which the store does not have.
+    pub async fn local_mark(&self) -> DiskResult<Option<LocalMark>> {
+        Ok(Header::read(&self.shared.store, &self.shared.names).await?.local_mark)
+    }
+
+    /// Whether a log of this mark can be replayed here. `LocalLog` if not.
+    pub async fn find_local(&self, mark: LocalMark) -> DiskResult<()> {
+        let left = ssd::find(&self.shared, mark).await?;
+        left.file.close().await;
+        Ok(())
     }
 
     pub fn is_writer(&self) -> bool {

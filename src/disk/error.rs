@@ -23,6 +23,12 @@ pub enum DiskError {
     OutOfRange { offset: u64, length: u64, size: u64 },
     #[error("{detail}")]
     Invalid { detail: String },
+    /// Acknowledged changes are only in a log that is not to be had here.
+    #[error(
+        "{image}: changes that were flushed are only in the log {path} of host {host}, {why}: open the image there, or give \
+         them up with `logrbd persistent-cache invalidate`"
+    )]
+    LocalLog { image: String, host: String, path: String, why: String },
     #[error("no such snapshot")]
     NoSnapshot,
     #[error("{object}: format version {found} is newer than {known}")]

@@ -61,6 +61,7 @@ impl Head {
             let data = extents.iter().take_while(|(extent, _)| extent.kind == ExtentKind::Data).count();
             extents = &extents[..data];
         }
+        self.state.reach_local(record.header.local);
         self.apply(record.header.lsn, record.segment, record.stored_bytes(), record.header.kind, extents)
             .await
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::log::{u16_at, u32_at, u64_at};
+use super::ssd::{LocalMark, MARK_KEY};
 use super::shared::{epoch_is, epoch_of, get_epoch, run, set_epoch};
 use super::{DiskError, DiskNames, DiskResult, FormatParams, Lsn, SnapInfo, SnapshotId, WriterEpoch};
 use crate::errno::Errno;
@@ -142,6 +143,8 @@ pub(crate) struct Header {
     pub format: Format,
     pub epoch: WriterEpoch,
     pub root: Bytes,
+    /// A log has changes that the store does not have.
+    pub local_mark: Option<LocalMark>,
     /// Version of the header object when it was read.
     pub version: u64,
 }
@@ -149,7 +152,7 @@ pub(crate) struct Header {
 impl Header {
     pub async fn read(store: &Arc<dyn Store>, names: &DiskNames) -> DiskResult<Header> {
         let target = names.header();
-        let keys = [FORMAT_KEY, ROOT_KEY].map(|key| Bytes::from_static(key.as_bytes())).to_vec();
+        let keys = [FORMAT_KEY, ROOT_KEY, MARK_KEY].map(|key| Bytes::from_static(key.as_bytes())).to_vec();
         let mut reply = run(store, &target, vec![get_epoch(), Op::OmapGetValsByKeys { keys }])
             .await
             .map_err(|error| match error.store_errno() {
@@ -165,7 +168,10 @@ impl Header {
         let mut take =
             |key: &str| pairs.remove(key.as_bytes()).ok_or_else(|| corrupt(&target.oid, key, "missing"));
         let format = Format::decode(&target.oid, &take(FORMAT_KEY)?)?;
-        Ok(Header { format, epoch, root: take(ROOT_KEY)?, version: reply.version })
+        let root = take(ROOT_KEY)?;
+        let mark = pairs.remove(MARK_KEY.as_bytes());
+        let local_mark = mark.map(|raw| LocalMark::decode(&target.oid, &raw)).transpose()?;
+        Ok(Header { format, epoch, root, local_mark, version: reply.version })
     }
 
     /// Makes the header of a new image.

@@ -40,6 +40,7 @@ mod shared;
 mod sim;
 mod sink;
 mod snaps;
+pub mod ssd;
 #[cfg(test)]
 mod speed_tests;
 pub mod state;

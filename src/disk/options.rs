@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ssd::LocalOptions;
 use super::{DiskError, SLOT_BYTES, SnapshotId};
 
 /// What a new disk is made with.
@@ -90,6 +91,8 @@ pub struct DiskOptions {
     /// Copies that one Gc record has at most, if a segment holds so much: bounds the memory of GC, and is the
     /// surplus below which it does not begin.
     pub gc_record_bytes: u32,
+    /// The local log.
+    pub local: LocalOptions,
 }
 
 impl Default for DiskOptions {
@@ -103,6 +106,7 @@ impl Default for DiskOptions {
             gc: true,
             gc_utilisation_percent: 70,
             gc_record_bytes: 8 << 20,
+            local: LocalOptions::default(),
         }
     }
 }

@@ -59,6 +59,14 @@ pub(crate) enum Sabotage {
     RollbackKeepsNewer,
     /// A smaller image keeps what was cut off.
     ResizeKeepsCutOff,
+    /// A flush is acknowledged by the local log before the header has its mark.
+    LocalAckBeforeMark,
+    /// What was written to the local log counts as durable although it was not synced.
+    LocalAckBeforeSync,
+    /// Replay of the local log begins before what the store has.
+    LocalReplayFromStart,
+    /// What was accepted after a record that only the store has is acknowledged before that one is durable.
+    LocalAckOverBarrier,
 }
 
 #[cfg(not(test))]

@@ -69,6 +69,7 @@ impl DiskError {
             DiskError::Corrupt { .. }
             | DiskError::Fenced { .. }
             | DiskError::Failed { .. }
+            | DiskError::LocalLog { .. }
             | DiskError::ReadOnly
             | DiskError::OutOfRange { .. }
             | DiskError::Invalid { .. }

@@ -140,6 +140,7 @@ impl Synthetic {
             replay: Replay { segment: SegmentSeq(self.segments + 1), offset: 0 },
             size_bytes: self.size_bytes(),
             used_blocks: self.blocks,
+            local: crate::disk::LocalSeq(0),
             totals: SegmentTotals {
                 segments: self.segments,
                 live: self.blocks,

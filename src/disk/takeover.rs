@@ -17,8 +17,9 @@ use super::reader::{Lender, Lent, Reader, Replayed};
 use super::replay::{LogCursor, Loss, Peek, Step};
 use super::sabotage::{Accepted, Sabotage, accepted, broken};
 use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error, when_full};
+use super::ssd::{self, LocalChanges, MARK_KEY};
 use super::writer::{Start, Writer};
-use super::{DiskError, DiskResult, DiskStats, Lsn, Pressure, Replay, RootBlob, SegmentSeq, WriterEpoch};
+use super::{DiskError, DiskResult, DiskStats, LocalSeq, Lsn, Pressure, Replay, RootBlob, SegmentSeq, WriterEpoch};
 use crate::errno::Errno;
 use crate::store::{Op, Reply, Request};
 
@@ -42,10 +43,14 @@ pub(crate) enum Created {
 }
 
 /// Takes the image over, whoever was its writer before. What this opener has replayed as a reader it need not again.
-pub(crate) async fn take_over(shared: &Arc<Shared>, reader: &Reader) -> DiskResult<Arc<Writer>> {
+pub(crate) async fn take_over(
+    shared: &Arc<Shared>,
+    reader: &Reader,
+    local: LocalChanges,
+) -> DiskResult<Arc<Writer>> {
     let epoch = take_epoch(shared).await?;
     let mut lender = reader.lender().await;
-    match replay(shared, epoch, &mut lender).await {
+    match replay(shared, epoch, &mut lender, local).await {
         Ok(writer) => {
             lender.handed_over();
             Ok(writer)
@@ -75,6 +80,7 @@ async fn replay(
     shared: &Arc<Shared>,
     epoch: WriterEpoch,
     lender: &mut Lender<'_>,
+    local: LocalChanges,
 ) -> DiskResult<Arc<Writer>> {
     let begun = shared.env.now();
     // Nobody with a lower epoch can change the header from here on.
@@ -82,6 +88,16 @@ async fn replay(
     if header.epoch != epoch {
         return Err(DiskError::Fenced { mine: epoch.0, theirs: header.epoch.0 });
     }
+    let left = match header.local_mark.clone() {
+        Some(mark) if local == LocalChanges::GiveUp => {
+            let key = vec![Bytes::from_static(MARK_KEY.as_bytes())];
+            Header::update(&shared.store, &shared.names, epoch, BTreeMap::new(), key).await?;
+            tracing::warn!("{}: what only the log {} had is given up", shared.names.header().oid, mark.path);
+            None
+        }
+        Some(mark) => Some(ssd::find(shared, mark).await?),
+        None => None,
+    };
     let root = RootBlob::decode(&header.root, &shared.names.header().oid)?;
     let Lent { head, mut cursor, mut replayed } = begin(shared, epoch, &header, lender).await?;
     head.state.set_epoch(epoch);
@@ -137,6 +153,7 @@ async fn replay(
             start_warming(shared, &head);
             stats.replay_bytes += start.offset;
             let writer = Writer::new(shared.clone(), head, start, stats, begun_with);
+            writer.begin_local(left).await?;
             writer.start_gc();
             return Ok(writer);
         }
@@ -222,6 +239,7 @@ async fn create_first(
         epoch,
         segment_bytes: shared.format.segment_bytes,
         durable: last,
+        local: LocalSeq(0),
     };
     let segment = cursor.next_segment();
     let place = Place { segment, offset: SEGMENT_HEADER_BYTES as u64 };

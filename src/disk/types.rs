@@ -31,6 +31,11 @@ pub struct SegmentSeq(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct SnapshotId(pub u64);
 
+/// The number of a change in the local log (docs/disk.md, "The local log"): ascending through the life of an image,
+/// whichever log it is in. 0: none.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct LocalSeq(pub u64);
+
 /// Where a block's slot begins in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Loc {

@@ -34,7 +34,7 @@ fn part_end(writer: &Writer, at: u64, end: u64) -> u64 {
 /// Write-through: durable before it is acknowledged. The range is not locked any more by then.
 async fn wait(writer: &Arc<Writer>, through: Option<Lsn>) -> DiskResult<()> {
     match through {
-        Some(lsn) => writer.wait_durable(lsn).await,
+        Some(lsn) => writer.wait_safe(lsn).await,
         None => Ok(()),
     }
 }

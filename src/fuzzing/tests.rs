@@ -226,6 +226,7 @@ fn records() -> Vec<Vec<u8>> {
             slots: data.map(|(_, blocks, _)| blocks).sum(),
             durable: Lsn(90),
             extents_crc: crc32c::crc32c(&index),
+            local: crate::disk::LocalSeq(0),
         };
         let mut out = vec![0; RECORD_HEADER_BYTES];
         header.encode(&mut out);
@@ -292,6 +293,7 @@ fn root() -> RootBlob {
         replay: Replay { segment: SegmentSeq(5), offset: 4096 },
         size_bytes: 1 << 30,
         used_blocks: 77,
+        local: crate::disk::LocalSeq(0),
         totals: SegmentTotals { segments: 5, live: 77, blocks: 100, bytes: 1 << 20 },
         last_object: 3,
         tops: [Some(Child { page: page_ref(0), count: 77 }), None],
@@ -308,7 +310,7 @@ fn root() -> RootBlob {
 }
 
 fn roots() -> Vec<Vec<u8>> {
-    vec![root().encode(), RootBlob { objects: BTreeMap::new(), dropped: Vec::new(), ..root() }.encode()]
+    vec![root().encode(), RootBlob { local: crate::disk::LocalSeq(9), ..root() }.encode(), RootBlob { objects: BTreeMap::new(), dropped: Vec::new(), ..root() }.encode()]
 }
 
 fn snapshots() -> Vec<Vec<u8>> {

@@ -95,7 +95,7 @@ pub struct Usage {
 
 /// The use of each snapshot, in the order in which they were made, and of the head.
 pub async fn usage(pool: &Pool, name: &str, conf: Conf, env: Arc<dyn Env>) -> ImageResult<Vec<Usage>> {
-    let options = OpenOptions { read_only: true, snapshot: None };
+    let options = OpenOptions { read_only: true, ..OpenOptions::default() };
     let image = Image::open(pool.clone(), Which::Name(name), options, conf, env).await?;
     let outcome = usage_of(&image).await;
     image.close().await?;

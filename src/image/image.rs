@@ -15,9 +15,10 @@ use super::notice::Notice;
 use super::pool::Pool;
 use super::pool_meta;
 use super::read_lock::ReadLock;
-use super::settings::{Conf, Layers, Settings};
+use super::settings::{Conf, Layers, Settings, check_cache_mode};
 use super::tracker::Tracker;
 use super::watch::HeaderWatch;
+use crate::disk::ssd::LocalChanges;
 use crate::disk::{Disk, DiskNames, SnapInfo, SnapshotId};
 use crate::env::Env;
 use crate::errno::Errno;
@@ -36,6 +37,8 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// Look at this snapshot.
     pub snapshot: Option<String>,
+    /// What becomes of changes that only the local log of an earlier opener has, once this one becomes the owner.
+    pub local: LocalChanges,
 }
 
 /// A snapshot that the image is looked at through.
@@ -62,6 +65,7 @@ pub struct Image {
     pub(super) conf: Conf,
     pub(super) settings: RwLock<Settings>,
     pub(super) read_only: bool,
+    pub(super) local: LocalChanges,
     pub(super) head: Arc<Disk>,
     pub(super) view: RwLock<Option<View>>,
     pub(super) known: RwLock<Known>,
@@ -102,7 +106,7 @@ impl Image {
                 None => return refuse(Errno::ENOENT, format!("no image with id {id}")),
             },
         };
-        let image = Image::open_parts(pool, name, id, options.read_only, conf, env).await?;
+        let image = Image::open_parts(pool, name, id, &options, conf, env).await?;
         if let Err(error) = image.select(options.snapshot.as_deref()).await {
             if let Err(second) = image.close().await {
                 tracing::warn!("closing image {}: {second}", image.id);
@@ -116,15 +120,20 @@ impl Image {
         pool: Pool,
         name: String,
         id: String,
-        read_only: bool,
+        options: &OpenOptions,
         conf: Conf,
         env: Arc<dyn Env>,
     ) -> ImageResult<Arc<Image>> {
+        let read_only = options.read_only;
         let header = header::load(&pool, &id).await?;
         if header.removing {
             return refuse(Errno::ENOENT, format!("image {name} is being removed"));
         }
-        let settings = Settings::from_layers(&layers(&pool, &id, &conf).await?);
+        let layers = layers(&pool, &id, &conf).await?;
+        if !options.read_only {
+            check_cache_mode(&layers)?;
+        }
+        let settings = Settings::from_layers(&layers);
         let data_pool = header.properties.data_pool;
         let names = DiskNames::new(pool.id, &pool.namespace, &id, data_pool);
         let head = Disk::open(pool.store.clone(), names.clone(), settings.disk.clone(), env.clone()).await?;
@@ -136,6 +145,7 @@ impl Image {
             conf,
             settings: RwLock::new(settings),
             read_only,
+            local: options.local,
             head,
             view: RwLock::new(None),
             known: RwLock::new(Known { name, header }),
@@ -152,12 +162,27 @@ impl Image {
             modify_due_ms: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
         });
-        if !read_only && let Err(error) = image.begin_watching().await {
+        if !read_only && let Err(error) = image.begin_writing().await {
             image.stop_watch().await;
             image.head.close().await.ok();
             return Err(error);
         }
         Ok(image)
+    }
+
+    async fn begin_writing(self: &Arc<Self>) -> ImageResult<()> {
+        self.begin_watching().await?;
+        if self.local == LocalChanges::Replay { self.check_local_log().await } else { Ok(()) }
+    }
+
+    /// Refuses to open where the newest changes are in a log that is not to be had here. While its owner lives it is to
+    /// be had: the owner drains it when another wants the lock (live migration opens while the other side runs).
+    async fn check_local_log(&self) -> ImageResult<()> {
+        let Some(mark) = self.head.local_mark().await? else { return Ok(()) };
+        if self.owner_lives().await? {
+            return Ok(());
+        }
+        Ok(self.head.find_local(mark).await?)
     }
 
     /// Watches, then makes sure that the image is not being removed: a remover looks for watches after its mark.

@@ -175,7 +175,7 @@ impl Image {
     pub(super) async fn take_disk(self: &Arc<Self>, cookie: String, least: Duration) -> ImageResult<()> {
         self.lock.lock().held = Some(cookie);
         let begin = self.env.now();
-        if let Err(error) = self.head.acquire().await {
+        if let Err(error) = self.head.acquire_with(self.local).await {
             self.unlock_header().await;
             self.tell_released().await;
             return Err(error.into());
@@ -247,6 +247,17 @@ impl Image {
             // It lets go, or it has just let go, or it is busy: wait for word of it.
             Some(Answer::Releasing | Answer::Done | Answer::Failed(_)) | None => Ok(false),
         }
+    }
+
+    /// Whether the lock is somebody's whose watch is listed.
+    pub(super) async fn owner_lives(&self) -> ImageResult<bool> {
+        let oid = header_object(&self.id);
+        let info = cls_lock::info(&self.pool, &oid, LOCK_NAME).await?;
+        let listed = watchers(&self.pool, &oid).await?;
+        Ok(info.lockers.iter().any(|locker| {
+            let watch = watch_of(&info, locker);
+            listed.iter().any(|other| other.gid == locker.name.gid() && Some(other.cookie) == watch)
+        }))
     }
 
     /// A dead owner's lock: its client is fenced first, so that nothing it has sent can arrive afterwards.

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::error::{ImageResult, refuse};
 use super::features;
+use crate::disk::ssd::{LocalLogOptions, LocalOptions, SystemDisk};
+use crate::errno::Errno;
 use crate::disk::{CacheOptions, DEFAULT_SEGMENT_BYTES, DiskOptions};
+
+const CACHE_MODE: &str = "rbd_persistent_cache_mode";
 
 /// Where options come from: the value of a name, if it is set or has a default.
 pub type Conf = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -146,6 +151,7 @@ impl Settings {
                 |text| text.parse().ok().filter(|n| (1..=100).contains(n)),
             ),
             gc_record_bytes: defaults.gc_record_bytes,
+            local: local_options(layers),
         };
         let granularity = layers.size("rbd_discard_granularity_bytes", 65536);
         Settings {
@@ -157,6 +163,27 @@ impl Settings {
             access_update: layers.seconds("rbd_atime_update_interval", 60.0),
             modify_update: layers.seconds("rbd_mtime_update_interval", 60.0),
         }
+    }
+}
+
+fn local_options(layers: &Layers) -> LocalOptions {
+    let host_id = layers.get("logrbd_host_id").map(|(id, _)| id.trim().to_owned()).filter(|id| !id.is_empty());
+    let log = layers.get(CACHE_MODE).filter(|(mode, _)| mode == "ssd").map(|_| LocalLogOptions {
+        folder: layers.get("rbd_persistent_cache_path").map_or_else(|| "/tmp".into(), |(path, _)| path),
+        size_bytes: layers.size("rbd_persistent_cache_size", 1 << 30),
+    });
+    LocalOptions { log, disk: Arc::new(SystemDisk { host_id }) }
+}
+
+/// EINVAL for a persistent cache of a kind that there is not.
+pub(super) fn check_cache_mode(layers: &Layers) -> ImageResult<()> {
+    match layers.get(CACHE_MODE) {
+        None => Ok(()),
+        Some((mode, _)) if matches!(mode.as_str(), "disabled" | "ssd" | "") => Ok(()),
+        Some((mode, _)) if mode == "rwl" => {
+            refuse(Errno::EINVAL, format!("{CACHE_MODE} = rwl (persistent memory) is not supported, ssd is"))
+        }
+        Some((mode, _)) => refuse(Errno::EINVAL, format!("{CACHE_MODE} = {mode:?} is none of disabled, ssd")),
     }
 }
 

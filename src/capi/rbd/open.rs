@@ -143,7 +143,8 @@ pub unsafe extern "C" fn rbd_aio_close(image: rbd_image_t, c: rbd_completion_t) 
 unsafe fn open_options(snap_name: *const c_char, read_only: bool) -> Result<OpenOptions, Errno> {
     // SAFETY: the caller's promise.
     let snapshot = unsafe { arg::opt_text(snap_name)? };
-    Ok(OpenOptions { read_only, snapshot: snapshot.filter(|name| !name.is_empty()).map(str::to_owned) })
+    let snapshot = snapshot.filter(|name| !name.is_empty()).map(str::to_owned);
+    Ok(OpenOptions { read_only, snapshot, ..OpenOptions::default() })
 }
 
 /// # Safety

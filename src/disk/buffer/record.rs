@@ -10,7 +10,7 @@ use crate::disk::log::{
     Extent, ExtentKind, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader,
     slot_data,
 };
-use crate::disk::{BLOCK_BYTES, Lba, Loc, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, UNIT_BYTES, WriterEpoch};
+use crate::disk::{BLOCK_BYTES, Lba, Loc, LocalSeq, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, UNIT_BYTES, WriterEpoch};
 
 /// What a writer's records have in common.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct RecordSpec {
     pub segment_bytes: u32,
     /// The durable LSN when the record is made.
     pub durable: Lsn,
+    /// The newest change of the local log that is in this record or before it; 0: none since the writer began.
+    pub local: LocalSeq,
 }
 
 /// A record that is on its way to the store or waits to be applied. It does not change any more.
@@ -28,6 +30,8 @@ pub(crate) struct Record {
     pub lsn: Lsn,
     pub kind: RecordKind,
     pub place: Place,
+    /// As in [`RecordSpec`].
+    pub local: LocalSeq,
     /// Room in the dirty budget that is given back when the record is applied, in blocks.
     pub permits: u32,
     /// What is stored: with the segment's header before it, if the record creates the segment.
@@ -167,6 +171,7 @@ impl Record {
             slots,
             durable: spec.durable,
             extents_crc: crc32c::crc32c(&buffer[index..]),
+            local: spec.local,
         };
         header.encode(&mut buffer[SEGMENT_HEADER_BYTES..]);
         if place.creates_segment() {
@@ -209,6 +214,6 @@ impl Record {
             .collect();
         let bytes = pool.freeze(buffer).slice(lead..);
         let slots_at = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES - lead;
-        Record { lsn, kind, place, permits, bytes, ranges, extents, slots_at }
+        Record { lsn, kind, place, local: spec.local, permits, bytes, ranges, extents, slots_at }
     }
 }

@@ -6,11 +6,13 @@ use crate::disk::names::MapObjectNumber;
 use crate::disk::pages::codec::{Bad, bad, get_ref, get_u32, get_u64, put_ref};
 use crate::disk::pages::{Child, Dropped, PageKey, Tree};
 use crate::disk::segments::SegmentTotals;
-use crate::disk::{DiskError, Lsn, SegmentSeq, WriterEpoch};
+use crate::disk::{DiskError, LocalSeq, Lsn, SegmentSeq, WriterEpoch};
 
 const ROOT_MAGIC: [u8; 4] = *b"LSVC";
 const SNAPSHOT_MAGIC: [u8; 4] = *b"LSVK";
 const VERSION: u16 = 1;
+/// Of a root that says how far the local log has come.
+const VERSION_LOCAL: u16 = 2;
 const CHILD_BYTES: usize = 24;
 const ROOT_FIXED_BYTES: usize = 160;
 const SNAPSHOT_BYTES: usize = 64;
@@ -48,6 +50,8 @@ pub struct RootBlob {
     pub replay: Replay,
     pub size_bytes: u64,
     pub used_blocks: u64,
+    /// The checkpoint has all changes of the local log up to this one.
+    pub local: LocalSeq,
     pub totals: SegmentTotals,
     /// Counter of the last map object of `epoch`: numbers above it belong to no root.
     pub last_object: u32,
@@ -85,7 +89,8 @@ impl RootBlob {
         let length = root_bytes(self.objects.len(), self.dropped.len());
         let mut out = Vec::with_capacity(length);
         out.extend_from_slice(&ROOT_MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        let version = if self.local == LocalSeq(0) { VERSION } else { VERSION_LOCAL };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         put_u32(&mut out, length as u32);
         put_u32(&mut out, self.epoch.0);
@@ -104,7 +109,7 @@ impl RootBlob {
         }
         put_u32(&mut out, self.objects.len() as u32);
         put_u32(&mut out, self.dropped.len() as u32);
-        put_u64(&mut out, 0);
+        put_u64(&mut out, self.local.0);
         debug_assert_eq!(out.len(), ROOT_FIXED_BYTES);
         for (number, object) in &self.objects {
             put_u64(&mut out, number.0);
@@ -125,7 +130,7 @@ impl RootBlob {
 
     /// Reads a root; `object` names the place for the error.
     pub fn decode(bytes: &[u8], object: &str) -> Result<RootBlob, DiskError> {
-        check_frame(bytes, ROOT_MAGIC, object)?;
+        check_frame(bytes, ROOT_MAGIC, VERSION_LOCAL, object)?;
         decode_root(bytes).map_err(|bad| corrupt(object, bad))
     }
 }
@@ -147,7 +152,7 @@ impl SnapshotRoot {
     }
 
     pub fn decode(bytes: &[u8], object: &str) -> Result<SnapshotRoot, DiskError> {
-        check_frame(bytes, SNAPSHOT_MAGIC, object)?;
+        check_frame(bytes, SNAPSHOT_MAGIC, VERSION, object)?;
         if bytes.len() != SNAPSHOT_BYTES {
             return Err(corrupt(object, Bad { offset: 8, detail: "wrong length".into() }));
         }
@@ -162,16 +167,16 @@ impl SnapshotRoot {
 }
 
 /// Checks magic, version, length and checksum.
-fn check_frame(bytes: &[u8], magic: [u8; 4], object: &str) -> Result<(), DiskError> {
+fn check_frame(bytes: &[u8], magic: [u8; 4], known: u16, object: &str) -> Result<(), DiskError> {
     let wrong = |offset, detail: &str| Err(corrupt(object, Bad { offset, detail: detail.into() }));
     if bytes.len() < 16 || bytes[..4] != magic {
         return wrong(0, "no checkpoint root");
     }
     let found = u16::from_le_bytes([bytes[4], bytes[5]]);
-    if found > VERSION {
-        return Err(DiskError::NewerFormat { object: object.into(), found, known: VERSION });
+    if found > known {
+        return Err(DiskError::NewerFormat { object: object.into(), found, known });
     }
-    if found != VERSION || bytes[6..8] != [0; 2] {
+    if found == 0 || bytes[6..8] != [0; 2] {
         return wrong(4, "version or reserved bytes");
     }
     if get_u32(bytes, 8) as usize != bytes.len() {
@@ -195,8 +200,9 @@ fn decode_root(bytes: &[u8]) -> Result<RootBlob, Bad> {
     if body.len() != objects_count * OBJECT_BYTES + dropped_count * DROPPED_BYTES {
         return bad(ROOT_FIXED_BYTES - 16, format!("{objects_count} objects, {dropped_count} dropped"));
     }
-    if get_u64(bytes, ROOT_FIXED_BYTES - 8) != 0 {
-        return bad(ROOT_FIXED_BYTES - 8, "reserved bytes are not zero");
+    let local = LocalSeq(get_u64(bytes, ROOT_FIXED_BYTES - 8));
+    if (local == LocalSeq(0)) != (u16::from_le_bytes([bytes[4], bytes[5]]) == VERSION) {
+        return bad(ROOT_FIXED_BYTES - 8, "a position in the local log, and the version does not say so");
     }
     let (objects_raw, dropped_raw) = body.split_at(objects_count * OBJECT_BYTES);
     let mut objects = BTreeMap::new();
@@ -238,6 +244,7 @@ fn decode_root(bytes: &[u8]) -> Result<RootBlob, Bad> {
         last_object: get_u32(bytes, 44),
         size_bytes: get_u64(bytes, 48),
         used_blocks: get_u64(bytes, 56),
+        local,
         totals: SegmentTotals {
             segments: get_u64(bytes, 64),
             live: get_u64(bytes, 72),

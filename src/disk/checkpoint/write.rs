@@ -58,6 +58,7 @@ impl DiskState {
             replay,
             size_bytes: meta.size_bytes,
             used_blocks: core.used_blocks,
+            local: meta.local,
             totals: core.totals,
             last_object: meta.last_object,
             tops: [Tree::Map, Tree::Segments].map(|tree| core.cache.entry(PageKey::top(tree)).flatten()),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::disk::{Lba, Loc, Lsn, SegmentSeq, WriterEpoch};
+use crate::disk::{Lba, Loc, LocalSeq, Lsn, SegmentSeq, WriterEpoch};
 
 fn kind() -> impl Strategy<Value = RecordKind> {
     prop_oneof![
@@ -66,6 +66,7 @@ proptest! {
             slots,
             durable: Lsn(lsn - 1),
             extents_crc: crc32c::crc32c(&index),
+            local: LocalSeq(0),
         };
         prop_assert_eq!(header.length(), header.index_offset() + index.len() as u64);
         let mut raw = [0; RECORD_HEADER_BYTES];
@@ -129,6 +130,7 @@ proptest! {
             slots,
             durable: Lsn(1),
             extents_crc: crc32c::crc32c(&raw[..bytes]),
+            local: LocalSeq(0),
         };
         let _ = Index::decode(&header, SegmentSeq(1), 64, &raw);
     }

@@ -3,7 +3,7 @@
 use super::{FormatError, u16_at, u32_at, u64_at};
 use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{
-    BLOCK_BYTES, Lba, Loc, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, SLOT_UNITS, SegmentSeq, UNIT_BYTES, WriterEpoch,
+    BLOCK_BYTES, Lba, Loc, LocalSeq, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, SLOT_UNITS, SegmentSeq, UNIT_BYTES, WriterEpoch,
 };
 
 pub(crate) const RECORD_HEADER_BYTES: usize = 64;
@@ -11,6 +11,8 @@ pub(crate) const EXTENT_BYTES: usize = 16;
 pub(crate) const GC_EXTENT_BYTES: usize = 32;
 const MAGIC: &[u8; 4] = b"LSVR";
 const FORMAT: u8 = 1;
+/// Of a record that says how far the local log has come: older code must not go on without knowing of that log.
+const FORMAT_LOCAL: u8 = 2;
 /// LBA + blocks of an extent is at most this.
 const MAX_BLOCKS: u64 = MAX_SIZE_BYTES / BLOCK_BYTES;
 const WHAT: &str = "record";
@@ -87,6 +89,8 @@ pub(crate) struct RecordHeader {
     /// When the record was made, all records up to this one were durable.
     pub durable: Lsn,
     pub extents_crc: u32,
+    /// After this record the image has all changes of the local log up to this one; 0: the record does not say.
+    pub local: LocalSeq,
 }
 
 impl RecordHeader {
@@ -109,7 +113,7 @@ impl RecordHeader {
         let (kind, argument) = self.kind.parts();
         out[..RECORD_HEADER_BYTES].fill(0);
         out[0..4].copy_from_slice(MAGIC);
-        out[4] = FORMAT;
+        out[4] = if self.local == LocalSeq(0) { FORMAT } else { FORMAT_LOCAL };
         out[5] = kind;
         out[8..16].copy_from_slice(&self.lsn.0.to_le_bytes());
         out[16..20].copy_from_slice(&self.epoch.0.to_le_bytes());
@@ -117,6 +121,7 @@ impl RecordHeader {
         out[24..28].copy_from_slice(&self.slots.to_le_bytes());
         out[28..32].copy_from_slice(&(self.length() as u32).to_le_bytes());
         out[32..40].copy_from_slice(&argument.to_le_bytes());
+        out[40..48].copy_from_slice(&self.local.0.to_le_bytes());
         out[48..56].copy_from_slice(&self.durable.0.to_le_bytes());
         out[56..60].copy_from_slice(&self.extents_crc.to_le_bytes());
         let crc = crc32c::crc32c(&out[..60]);
@@ -134,16 +139,18 @@ impl RecordHeader {
         if crc32c::crc32c(&bytes[..60]) != u32_at(bytes, 60) {
             return Err(FormatError::Checksum { what: WHAT });
         }
-        if bytes[4] > FORMAT {
+        if bytes[4] > FORMAT_LOCAL {
             return Err(FormatError::Newer {
                 what: WHAT,
                 found: u16::from(bytes[4]),
-                known: u16::from(FORMAT),
+                known: u16::from(FORMAT_LOCAL),
             });
         }
         let nonsense = |detail| FormatError::Nonsense { what: WHAT, detail };
         let kind = RecordKind::from_parts(bytes[5], u64_at(bytes, 32)).ok_or(nonsense("kind or argument"))?;
-        if bytes[4] != FORMAT || u16_at(bytes, 6) != 0 || u64_at(bytes, 40) != 0 {
+        let local = LocalSeq(u64_at(bytes, 40));
+        let format = if local == LocalSeq(0) { FORMAT } else { FORMAT_LOCAL };
+        if bytes[4] != format || u16_at(bytes, 6) != 0 {
             return Err(nonsense("reserved fields are not zero"));
         }
         let header = RecordHeader {
@@ -154,6 +161,7 @@ impl RecordHeader {
             slots: u32_at(bytes, 24),
             durable: Lsn(u64_at(bytes, 48)),
             extents_crc: u32_at(bytes, 56),
+            local,
         };
         if header.length() != u64::from(u32_at(bytes, 28)) {
             return Err(nonsense("length"));

@@ -58,6 +58,7 @@ impl Plan {
             } else {
                 [64 << 10, 4 << 20, 0][(seed % 3) as usize]
             },
+            local: crate::disk::ssd::LocalOptions::default(),
             map_memory_bytes: if c.one_in(3) { 96 << 10 } else { 64 << 20 },
         };
         let openers = [1, 1, 2, 3][c.below(4) as usize];

@@ -28,7 +28,7 @@ use super::names::MapObjectNumber;
 use super::pages::{MapObjects, PageKey, Pages, StoreObjects};
 use super::sabotage::{Sabotage, broken};
 use super::segments::{SegmentInfo, SegmentTotals, leaf_of};
-use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, Lsn, SegmentSeq, WriterEpoch};
+use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, LocalSeq, Lsn, SegmentSeq, WriterEpoch};
 use crate::store::Store;
 pub(crate) use correct::{Corrections, Sums};
 use dead::DeadSegments;
@@ -73,6 +73,8 @@ pub enum Pressure {
 pub(crate) struct Meta {
     pub lsn: Lsn,
     pub size_bytes: u64,
+    /// The records so far have all changes of the local log up to this one.
+    pub local: LocalSeq,
     pub epoch: WriterEpoch,
     /// Number of the last checkpoint begun (published or not).
     pub checkpoint: u64,
@@ -118,6 +120,7 @@ impl DiskState {
         let meta = Meta {
             lsn: Lsn(0),
             size_bytes,
+            local: LocalSeq(0),
             epoch: WriterEpoch(0),
             checkpoint: 0,
             checkpointing: false,
@@ -172,6 +175,7 @@ impl DiskState {
         let meta = Meta {
             lsn: root.lsn,
             size_bytes: root.size_bytes,
+            local: root.local,
             epoch: root.epoch,
             checkpoint: root.checkpoint,
             checkpointing: false,
@@ -195,6 +199,17 @@ impl DiskState {
             meta.epoch = epoch;
             meta.last_object = 0;
         }
+    }
+
+    /// The record that is applied next says that the image then has all changes of the local log up to `local`.
+    pub(crate) fn reach_local(&self, local: LocalSeq) {
+        let mut meta = self.meta.lock();
+        meta.local = meta.local.max(local);
+    }
+
+    /// All changes of the local log up to this one are in the records so far.
+    pub(crate) fn local(&self) -> LocalSeq {
+        self.meta.lock().local
     }
 
     pub fn map(&self) -> ExtentMap {

@@ -9,7 +9,7 @@ use crate::disk::buffer::Record;
 use crate::disk::log::RecordKind;
 use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::shared::{epoch_is, store_error, when_full};
-use crate::disk::{DiskError, DiskResult, Lsn};
+use crate::disk::{DiskError, DiskResult, LocalSeq, Lsn};
 use crate::errno::Errno;
 use crate::store::{Op, Reply, Request, StoreError, StoreResult};
 
@@ -121,6 +121,7 @@ impl Writer {
     /// returned.
     #[must_use]
     fn advance_durable(&self, state: &mut State) -> Vec<Waiter> {
+        let mut drained = LocalSeq(0);
         for queued in &state.queue {
             if queued.stage != Stage::Durable {
                 if broken(Sabotage::FlushOverGap) {
@@ -129,6 +130,10 @@ impl Writer {
                 break;
             }
             state.durable = state.durable.max(queued.record.lsn);
+            drained = drained.max(queued.record.local);
+        }
+        if let Some(log) = &state.local {
+            log.drained(drained);
         }
         let done = state.durable;
         let later = state.durable_waiters.split_off(&Lsn(done.0 + 1));
@@ -142,6 +147,9 @@ impl Writer {
         state.wanted = state.wanted.min(Lsn(first.0 - 1));
         state.no_space = Some(error);
         self.no_space.notify_waiters();
+        if let Some(log) = &state.local {
+            log.moved.notify_waiters();
+        }
         self.start_ager(state);
     }
 
@@ -151,6 +159,10 @@ impl Writer {
             return;
         }
         tracing::error!("the image takes no more writes: {error}");
+        if let Some(log) = state.local.take() {
+            log.end();
+        }
+        self.let_go_of_log();
         let sticky = match &error {
             // Who is fenced is told so, however often it asks.
             DiskError::Fenced { .. } | DiskError::Store { source: StoreError::Blocklisted, .. } => {
@@ -159,6 +171,7 @@ impl Writer {
             DiskError::Store { .. }
             | DiskError::Corrupt { .. }
             | DiskError::Failed { .. }
+            | DiskError::LocalLog { .. }
             | DiskError::ReadOnly
             | DiskError::OutOfRange { .. }
             | DiskError::Invalid { .. }

@@ -89,6 +89,7 @@ impl Writer {
 
     async fn apply(&self, record: &Record) -> DiskResult<()> {
         let bytes = record.bytes.len() as u64;
+        self.head.state.reach_local(record.local);
         self.head.apply(record.lsn, record.place.segment, bytes, record.kind, &record.extents).await
     }
 

@@ -7,6 +7,7 @@ mod append;
 mod apply;
 mod checkpoint;
 mod gc;
+mod local;
 mod pump;
 mod requests;
 mod wait;
@@ -24,7 +25,8 @@ use super::log::{RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES};
 use super::range_lock::RangeLocks;
 use super::sabotage::{Accepted, Sabotage, accepted, broken};
 use super::shared::Shared;
-use super::{DiskError, DiskResult, DiskStats, Lsn, RootBlob, SLOT_BYTES, SegmentSeq, WriterEpoch};
+use super::ssd::LocalLog;
+use super::{DiskError, DiskResult, DiskStats, LocalSeq, Lsn, RootBlob, SLOT_BYTES, SegmentSeq, WriterEpoch};
 use checkpoint::Checkpoints;
 use wait::Waiter;
 
@@ -50,6 +52,7 @@ pub(crate) struct Writer {
     no_space: Notify,
     gc: gc::GcSignal,
     gc_bound: Bound,
+    local: local::Local,
     /// The root that this writer began with, until what interrupted checkpoints left behind it is removed.
     begun_with: tokio::sync::Mutex<Option<RootBlob>>,
 }
@@ -111,6 +114,12 @@ struct State {
     gc_round_limit: u64,
     /// Bytes applied since the garbage collector last looked.
     gc_bytes: u64,
+    /// The local log, while it is used.
+    local: Option<Arc<LocalLog>>,
+    /// The newest change that is in the local log, or was replayed from it; 0 where there was none.
+    local_newest: LocalSeq,
+    /// The newest record that only the store's log has: what is accepted after it counts only where it is durable.
+    barrier: Lsn,
     size_bytes: u64,
     stats: DiskStats,
 }
@@ -170,9 +179,13 @@ impl Writer {
                 gc_helpless: true,
                 gc_round_limit: u64::MAX,
                 gc_bytes: 0,
+                local: None,
+                local_newest: LocalSeq(0),
+                barrier: Lsn(0),
                 size_bytes,
                 stats,
             }),
+            local: local::Local::default(),
             no_space: Notify::new(),
             gc: gc::GcSignal::default(),
             gc_bound: Bound::new(&shared),
@@ -305,6 +318,8 @@ impl Writer {
             epoch: self.epoch,
             segment_bytes: self.shared.format.segment_bytes,
             durable: state.durable,
+            // The batch that is open, if there is one, is what becomes this record.
+            local: state.local_newest,
         }
     }
 
@@ -346,6 +361,7 @@ impl Writer {
         let (place, capacity) = state.next_place(self.shared.format.segment_bytes);
         debug_assert!(capacity >= HEADERS);
         let lsn = state.next_lsn;
+        self.log_barrier(state, lsn);
         let record = Record::without_data(&self.spec(state), &self.pool, lsn, kind, place);
         accepted(self.epoch, lsn, Accepted::Record(kind));
         state.enqueue(record);

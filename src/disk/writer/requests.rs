@@ -6,6 +6,7 @@ use super::{State, Writer};
 use crate::disk::buffer::Pieces;
 use crate::disk::log::RecordKind;
 use crate::disk::sabotage::{Accepted, Sabotage, accepted, broken};
+use crate::disk::ssd::Change;
 use crate::disk::{BLOCK_BYTES, DiskError, DiskResult, Lsn, SnapInfo};
 
 /// A write of at most so many blocks is never split over two records, so a crash leaves all of it or nothing: the
@@ -45,7 +46,8 @@ impl Writer {
             return None;
         }
         let mut state = self.state.lock();
-        if state.no_space.is_some() || state.gc_behind || self.writes_through(&state) {
+        let behind = state.local.as_ref().is_some_and(|log| log.is_behind());
+        if state.no_space.is_some() || state.gc_behind || behind || self.writes_through(&state) {
             return None;
         }
         if let Err(error) = check(&state, lba, blocks) {
@@ -59,8 +61,10 @@ impl Writer {
         self.room.try_acquire_many(blocks as u32).ok()?.forget();
         self.put(&mut state, lba, blocks, &Blocks::Data(data), blocks as u32);
         let appends = self.pump(&mut state);
+        let log = state.local.clone();
         drop(state);
         self.start(appends);
+        self.start_local(log.as_ref());
         // ACK (write-back): the data is in the buffer, within the dirty limit; reads find it there, and a flush that
         // begins from now on waits for it.
         Some(Ok(()))
@@ -88,13 +92,15 @@ impl Writer {
         // the dirty limit; reads find it there, and a flush that begins from now on waits for it.
         let through = self.writes_through(&state).then(|| state.newest());
         let appends = self.pump(&mut state);
+        let log = state.local.clone();
         drop(state);
         self.start(appends);
+        self.start_local(log.as_ref());
         Ok(through)
     }
 
     /// Brings blocks into the open batch, and into a new one when it is full. `room` permits were taken.
-    fn put(self: &Arc<Self>, state: &mut State, lba: u64, blocks: u64, what: &Blocks<'_>, room: u32) {
+    pub(super) fn put(self: &Arc<Self>, state: &mut State, lba: u64, blocks: u64, what: &Blocks<'_>, room: u32) {
         let mut pieces = match what {
             Blocks::Data(data) => Pieces::new(data),
             Blocks::Hole => Pieces::new(&[]),
@@ -120,8 +126,12 @@ impl Writer {
                 Blocks::Data(data) => {
                     let data = Some((*data, at - lba));
                     accepted(self.epoch, batch.lsn, Accepted::Blocks { lba: at, blocks: n, data });
+                    let mut same = pieces.clone();
                     let fresh = batch.put(at, n, &mut pieces) as u32;
                     batch.permits += fresh;
+                    // After the batch has it, and before the lock is free: a record that is closed has all changes up to
+                    // the newest one in the local log.
+                    state.log_change(Change::Data, at, n, Some(&mut same));
                     state.dirty_blocks += fresh;
                     left -= fresh;
                     at += n;
@@ -132,6 +142,7 @@ impl Writer {
                     batch.punch(at, n);
                     let permits = left.min(1);
                     batch.permits += permits;
+                    state.log_change(Change::Hole, at, n, None);
                     state.dirty_blocks += permits;
                     left -= permits;
                     at += n;
@@ -196,7 +207,7 @@ impl Writer {
     }
 }
 
-fn check(state: &State, lba: u64, blocks: u64) -> DiskResult<()> {
+pub(super) fn check(state: &State, lba: u64, blocks: u64) -> DiskResult<()> {
     state.usable()?;
     let size = state.size_bytes;
     // The last block of an image may be partly outside of it; a hole may reach to the end of that block.

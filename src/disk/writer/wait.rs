@@ -52,14 +52,14 @@ impl Drop for Waiter {
 }
 
 impl Writer {
-    /// All that was accepted before the call is durable when it completes.
+    /// All that was accepted before the call is durable when it completes: in the store, or in the local log.
     pub async fn flush(self: &Arc<Self>) -> DiskResult<()> {
         let target = {
             let mut state = self.state.lock();
             state.flushed_once = true;
             state.newest()
         };
-        self.wait_durable(target).await
+        self.wait_safe(target).await
     }
 
     /// All that was accepted before the call is durable and in the map when it completes.
@@ -74,6 +74,12 @@ impl Writer {
         let target = {
             let mut state = self.state.lock();
             state.flushed_once = true;
+            if state.local.is_some() {
+                let (writer, target) = (self.clone(), state.newest());
+                drop(state);
+                let flushed = async move { done(writer.wait_safe(target).await) };
+                return self.shared.env.spawn_here(Box::pin(flushed));
+            }
             state.newest()
         };
         self.when_durable(target, Waiter::call(done));
@@ -126,6 +132,11 @@ impl Writer {
         told.await.unwrap_or(Err(DiskError::Closed))
     }
 
+    fn why_full(&self) -> DiskError {
+        let state = self.state.lock();
+        state.no_space.clone().or_else(|| state.failed.clone()).unwrap_or(DiskError::Closed)
+    }
+
     /// Waits for room for `blocks` dirty blocks; the permit is to be given to `keep_room` or dropped.
     pub(super) async fn wait_for_room(self: &Arc<Self>, blocks: u32) -> DiskResult<SemaphorePermit<'_>> {
         self.wait_for_gc().await;
@@ -141,6 +152,14 @@ impl Writer {
             // without having been accepted.
             self.wait_durable(lsn).await?;
         }
+        let log = self.state.lock().local.clone();
+        if let Some(log) = log.filter(|log| log.is_behind()) {
+            self.start_local(Some(&log));
+            tokio::select! {
+                () = log.catch_up() => {}
+                () = full.as_mut() => return Err(self.why_full()),
+            }
+        }
         if let Ok(permit) = self.room.try_acquire_many(blocks) {
             return Ok(permit);
         }
@@ -148,10 +167,7 @@ impl Writer {
         let acquired = tokio::select! {
             biased;
             permit = self.room.acquire_many(blocks) => permit.ok(),
-            () = full => {
-                let state = self.state.lock();
-                return Err(state.no_space.clone().or_else(|| state.failed.clone()).unwrap_or(DiskError::Closed));
-            }
+            () = full => return Err(self.why_full()),
         };
         match acquired {
             Some(permit) => Ok(permit),

@@ -10,7 +10,7 @@ use crate::store::faulty::{Fault, FaultyStore};
 async fn read_only_openers_change_nothing() {
     let pool = pool_of(ModelCluster::new().client()).await;
     make(&pool, "a", MIB).await.unwrap();
-    let options = OpenOptions { read_only: true, snapshot: None };
+    let options = OpenOptions { read_only: true, ..OpenOptions::default() };
     let image = open_with(&pool, "a", options).await.unwrap();
     assert!(image.watchers().await.unwrap().is_empty());
     assert_eq!(errno(image.write(0, &[b"x"]).await), Errno::EROFS);
@@ -279,7 +279,7 @@ async fn read_much(image: &Arc<Image>, expect: &[u8]) -> bool {
 async fn who_reads_much_takes_a_free_lock_and_gives_it_up() {
     let cluster = ModelCluster::new();
     let ([one, two], [first, second]) = two_openers(&cluster).await;
-    let read_only = open_with(&two, "a", OpenOptions { read_only: true, snapshot: None }).await.unwrap();
+    let read_only = open_with(&two, "a", OpenOptions { read_only: true, ..OpenOptions::default() }).await.unwrap();
     assert!(!read_much(&read_only, &[0; 5]).await);
     for _ in 0..7 {
         read(&second, 0, 5).await;

@@ -49,7 +49,7 @@ async fn snapshots_by_librbd_s_rules() {
     assert_eq!(errno(image.snap_create("s4").await), Errno::EDQUOT);
     image.set_snap_limit(None).await.unwrap();
 
-    let options = OpenOptions { read_only: false, snapshot: Some("s3".into()) };
+    let options = OpenOptions { snapshot: Some("s3".into()), ..OpenOptions::default() };
     let old = open_with(&pool, "a", options).await.unwrap();
     assert_eq!(read(&old, 0, 3).await, b"one");
     assert_eq!(errno(old.write(0, &[b"x"]).await), Errno::EROFS);
