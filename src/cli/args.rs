@@ -49,6 +49,43 @@ pub enum Command {
     Check(Check),
     Du(Du),
     Ls(Ls),
+    #[command(subcommand)]
+    PersistentCache(PersistentCache),
+}
+
+/// The local log of an image that was opened with rbd_persistent_cache_mode = ssd: changes that were flushed and are not in
+/// the store yet.
+#[derive(Subcommand)]
+pub enum PersistentCache {
+    /// Says whether the newest changes of an image are only in a log, and in which one.
+    Status(CacheStatus),
+    /// Brings what the log has to the store. On the host that has the log.
+    Flush(CacheFlush),
+    /// Gives up what only the log has: the image becomes what the store has, and can be opened everywhere.
+    Invalidate(CacheInvalidate),
+}
+
+#[derive(ClapArgs)]
+pub struct CacheStatus {
+    /// [POOL/[NAMESPACE/]]IMAGE
+    pub image: String,
+    #[arg(long, value_enum, default_value_t = Format::Plain)]
+    pub format: Format,
+}
+
+#[derive(ClapArgs)]
+pub struct CacheFlush {
+    /// [POOL/[NAMESPACE/]]IMAGE
+    pub image: String,
+}
+
+#[derive(ClapArgs)]
+pub struct CacheInvalidate {
+    /// [POOL/[NAMESPACE/]]IMAGE
+    pub image: String,
+    /// Changes that were acknowledged are lost for good: say so.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Verifies all that an image has in the store: every checksum, map entry, segment count, snapshot and orphan.

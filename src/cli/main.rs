@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod du;
+mod persistent_cache;
 mod place;
 mod size;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Check(command) => check::run(&args, command),
         Command::Du(command) => du::run(&args, command),
         Command::Ls(command) => du::list(&args, command),
+        Command::PersistentCache(command) => persistent_cache::run(&args, command),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

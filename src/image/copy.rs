@@ -95,6 +95,7 @@ impl Image {
         if with_head {
             to.resize(self.size().await?, true, no_progress()).await?;
             self.flush_for_copy().await?;
+            let _permit = self.read_permit().await?;
             self.copy_runs(to, &self.head, before, None, progress).await?;
         }
         to.flush().await

@@ -42,9 +42,13 @@ impl Image {
             }
             _ => {}
         }
-        if to.is_none() {
-            self.flush().await?;
-        }
+        let _permit = match to {
+            Some(_) => None,
+            None => {
+                self.flush().await?;
+                self.read_permit().await?
+            }
+        };
         let end = offset + length.min(size - offset);
         let object = self.object_size();
         let mut at = offset;

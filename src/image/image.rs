@@ -66,6 +66,8 @@ pub struct Image {
     pub(super) settings: RwLock<Settings>,
     pub(super) read_only: bool,
     pub(super) local: LocalChanges,
+    /// What was flushed may be only in a local log: reads go through the lock, too.
+    pub(super) locks_reads: AtomicBool,
     pub(super) head: Arc<Disk>,
     pub(super) view: RwLock<Option<View>>,
     pub(super) known: RwLock<Known>,
@@ -146,6 +148,7 @@ impl Image {
             settings: RwLock::new(settings),
             read_only,
             local: options.local,
+            locks_reads: AtomicBool::new(false),
             head,
             view: RwLock::new(None),
             known: RwLock::new(Known { name, header }),
@@ -172,17 +175,7 @@ impl Image {
 
     async fn begin_writing(self: &Arc<Self>) -> ImageResult<()> {
         self.begin_watching().await?;
-        if self.local == LocalChanges::Replay { self.check_local_log().await } else { Ok(()) }
-    }
-
-    /// Refuses to open where the newest changes are in a log that is not to be had here. While its owner lives it is to
-    /// be had: the owner drains it when another wants the lock (live migration opens while the other side runs).
-    async fn check_local_log(&self) -> ImageResult<()> {
-        let Some(mark) = self.head.local_mark().await? else { return Ok(()) };
-        if self.owner_lives().await? {
-            return Ok(());
-        }
-        Ok(self.head.find_local(mark).await?)
+        self.look_at_local_log().await
     }
 
     /// Watches, then makes sure that the image is not being removed: a remover looks for watches after its mark.

@@ -80,6 +80,7 @@ impl Image {
     ) -> ImageResult<u64> {
         let length = clip(self.size_for_io().await?, offset, length)?;
         if length > 0 {
+            let _permit = self.read_permit().await?;
             self.count_read();
             self.readable().read(offset, length, sink).await?;
             self.touch_accessed();
@@ -103,6 +104,8 @@ impl Image {
             Ok(length) => length,
             Err(error) => return Ok(Err(error)),
         };
+        let locks = self.locks_reads.load(Ordering::Acquire) && self.view.read().is_none();
+        let _permit = if locks { Some(self.gate.try_enter().ok_or(false)?) } else { None };
         match self.readable().try_read(offset, length, sink) {
             Ok(Tried::Done) => {
                 self.touch_accessed();

@@ -16,6 +16,7 @@ pub(crate) mod header;
 #[allow(clippy::module_inception)]
 mod image;
 mod io;
+mod local_log;
 mod lock;
 mod maintain;
 pub(crate) mod notice;

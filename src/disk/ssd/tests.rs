@@ -12,6 +12,7 @@ use super::*;
 use crate::disk::api_tests::{formatted, open, options, read};
 use crate::disk::testing::{Chance, block_on, with_seeds};
 use crate::disk::{Disk, DiskError, DiskNames, DiskOptions, LocalSeq};
+use crate::env::TokioEnv;
 use crate::store::model::ModelCluster;
 
 const MB: u64 = 1 << 20;
@@ -223,7 +224,8 @@ fn write_through_waits_for_the_log_alone() {
 #[test]
 fn many_waiters_share_a_sync() {
     block_on(async {
-        let world = World::new().await;
+        let mut world = World::new().await;
+        world.ssd.env = Some(TokioEnv::current());
         let disk = world.writer().await;
         disk.write(0, &[&block(1)]).await.unwrap();
         disk.flush().await.unwrap();

@@ -90,10 +90,6 @@ impl VolatileDisk {
         file.synced = file.now.clone();
     }
 
-    pub fn take(&self, path: &str) {
-        self.files.lock().files.remove(path);
-    }
-
     async fn pause(&self) {
         if let Some(env) = &self.env {
             let wait = Duration::from_micros(20 + env.random_u64() % 2000);
