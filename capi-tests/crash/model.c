@@ -26,6 +26,7 @@
 static const char *conf, *pool = "rbd", *image = "model";
 static uint64_t seed, steps = 400, max_bytes = 32 << 20, rng_state, step_no;
 static int verbose;
+static int local_log; /* the image has a log on a local disk */
 static rados_t cluster;
 static rados_ioctx_t io;
 static rbd_image_t img;
@@ -364,6 +365,7 @@ static void do_diff(void)
 static void do_second_reader(void)
 {
     rbd_image_t other;
+    if (local_log) return do_write(); /* a reader sees what is in the store, and a flush is local */
     say("second reader", 0, 0);
     need("rbd_flush", rbd_flush(img), 0);
     need("rbd_open_read_only", rbd_open_read_only(io, image, &other, NULL), 0);
@@ -416,18 +418,19 @@ int main(int argc, char **argv)
     unsigned count[sizeof work / sizeof *work] = {0};
     seed = (uint64_t)time(NULL) * 1000 + getpid() % 1000;
     if (getenv("LOGRBD_SEED")) seed = strtoull(getenv("LOGRBD_SEED"), NULL, 0);
-    while ((o = getopt(argc, argv, "c:p:i:s:n:M:v")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "c:p:i:s:n:M:Lv")) != -1) switch (o) {
         case 'c': conf = optarg; break;
         case 'p': pool = optarg; break;
         case 'i': image = optarg; break;
         case 's': seed = strtoull(optarg, NULL, 0); break;
         case 'n': steps = strtoull(optarg, NULL, 0); break;
         case 'M': max_bytes = strtoull(optarg, NULL, 0) << 20; break;
+        case 'L': local_log = 1; break;
         case 'v': verbose = 1; break;
         default: return 2;
         }
     if (!conf) {
-        fprintf(stderr, "usage: model -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-n STEPS] [-M MAX_MIB] [-v]\n");
+        fprintf(stderr, "usage: model -c CONF [-p POOL] [-i IMAGE] [-s SEED] [-n STEPS] [-M MAX_MIB] [-L] [-v]\n");
         return 2;
     }
     printf("seed %llu\n", (unsigned long long)seed);

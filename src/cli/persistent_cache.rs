@@ -52,9 +52,14 @@ fn status(args: &Args, command: &CacheStatus) -> Result<u8, String> {
             println!("{}", json!({ "image": command.image, "dirty": log.is_some(), "log": log }));
         }
         (Format::Plain, Some(mark)) => {
-            println!("{}: the newest changes may be only in {} on host {}", command.image, mark.path, mark.host);
+            println!(
+                "{}: the newest changes may be only in {} on host {}",
+                command.image, mark.path, mark.host
+            );
         }
-        (Format::Plain, None) => println!("{}: all changes that were flushed are in the store", command.image),
+        (Format::Plain, None) => {
+            println!("{}: all changes that were flushed are in the store", command.image)
+        }
     }
     Ok(exit::CLEAN)
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::log::{u16_at, u32_at, u64_at};
-use super::ssd::{LocalMark, MARK_KEY};
 use super::shared::{epoch_is, epoch_of, get_epoch, run, set_epoch};
+use super::ssd::{LocalMark, MARK_KEY};
 use super::{DiskError, DiskNames, DiskResult, FormatParams, Lsn, SnapInfo, SnapshotId, WriterEpoch};
 use crate::errno::Errno;
 use crate::store::{Op, OpOut, Store};

@@ -40,9 +40,9 @@ mod shared;
 mod sim;
 mod sink;
 mod snaps;
-pub mod ssd;
 #[cfg(test)]
 mod speed_tests;
+pub mod ssd;
 pub mod state;
 #[doc(hidden)]
 pub mod synthetic;

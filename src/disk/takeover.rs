@@ -19,7 +19,9 @@ use super::sabotage::{Accepted, Sabotage, accepted, broken};
 use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error, when_full};
 use super::ssd::{self, LocalChanges, MARK_KEY};
 use super::writer::{Start, Writer};
-use super::{DiskError, DiskResult, DiskStats, LocalSeq, Lsn, Pressure, Replay, RootBlob, SegmentSeq, WriterEpoch};
+use super::{
+    DiskError, DiskResult, DiskStats, LocalSeq, Lsn, Pressure, Replay, RootBlob, SegmentSeq, WriterEpoch,
+};
 use crate::errno::Errno;
 use crate::store::{Op, Reply, Request};
 

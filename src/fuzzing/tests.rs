@@ -310,7 +310,11 @@ fn root() -> RootBlob {
 }
 
 fn roots() -> Vec<Vec<u8>> {
-    vec![root().encode(), RootBlob { local: crate::disk::LocalSeq(9), ..root() }.encode(), RootBlob { objects: BTreeMap::new(), dropped: Vec::new(), ..root() }.encode()]
+    vec![
+        root().encode(),
+        RootBlob { local: crate::disk::LocalSeq(9), ..root() }.encode(),
+        RootBlob { objects: BTreeMap::new(), dropped: Vec::new(), ..root() }.encode(),
+    ]
 }
 
 fn snapshots() -> Vec<Vec<u8>> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::error::{ImageResult, refuse};
 use super::features;
 use crate::disk::ssd::{LocalLogOptions, LocalOptions, SystemDisk};
-use crate::errno::Errno;
 use crate::disk::{CacheOptions, DEFAULT_SEGMENT_BYTES, DiskOptions};
+use crate::errno::Errno;
 
 const CACHE_MODE: &str = "rbd_persistent_cache_mode";
 
@@ -167,7 +167,8 @@ impl Settings {
 }
 
 fn local_options(layers: &Layers) -> LocalOptions {
-    let host_id = layers.get("logrbd_host_id").map(|(id, _)| id.trim().to_owned()).filter(|id| !id.is_empty());
+    let host_id =
+        layers.get("logrbd_host_id").map(|(id, _)| id.trim().to_owned()).filter(|id| !id.is_empty());
     let log = layers.get(CACHE_MODE).filter(|(mode, _)| mode == "ssd").map(|_| LocalLogOptions {
         folder: layers.get("rbd_persistent_cache_path").map_or_else(|| "/tmp".into(), |(path, _)| path),
         size_bytes: layers.size("rbd_persistent_cache_size", 1 << 30),

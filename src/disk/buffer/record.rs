@@ -10,7 +10,9 @@ use crate::disk::log::{
     Extent, ExtentKind, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader,
     slot_data,
 };
-use crate::disk::{BLOCK_BYTES, Lba, Loc, LocalSeq, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, UNIT_BYTES, WriterEpoch};
+use crate::disk::{
+    BLOCK_BYTES, Lba, Loc, LocalSeq, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, UNIT_BYTES, WriterEpoch,
+};
 
 /// What a writer's records have in common.
 #[derive(Clone, Debug)]

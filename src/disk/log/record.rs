@@ -3,7 +3,8 @@
 use super::{FormatError, u16_at, u32_at, u64_at};
 use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{
-    BLOCK_BYTES, Lba, Loc, LocalSeq, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, SLOT_UNITS, SegmentSeq, UNIT_BYTES, WriterEpoch,
+    BLOCK_BYTES, Lba, Loc, LocalSeq, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, SLOT_UNITS, SegmentSeq, UNIT_BYTES,
+    WriterEpoch,
 };
 
 pub(crate) const RECORD_HEADER_BYTES: usize = 64;

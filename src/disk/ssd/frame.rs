@@ -177,7 +177,13 @@ impl FrameBuffer {
     }
 
     /// `fill` appends the data, whose length is that of the blocks (none, if the change has none).
-    pub fn push(&mut self, change: Change, lba: u64, blocks: u64, fill: impl FnOnce(&mut Vec<u8>)) -> LocalSeq {
+    pub fn push(
+        &mut self,
+        change: Change,
+        lba: u64,
+        blocks: u64,
+        fill: impl FnOnce(&mut Vec<u8>),
+    ) -> LocalSeq {
         debug_assert!(blocks <= u64::from(u32::MAX));
         self.last = LocalSeq(self.last.0 + 1);
         let kind = match change {

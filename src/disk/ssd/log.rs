@@ -256,7 +256,8 @@ impl LocalLog {
         let inner = self.inner.lock();
         let Some(tail) = inner.placed.front() else { return false };
         let ring = self.size_bytes - PAGE;
-        let used = if inner.head > tail.offset { inner.head - tail.offset } else { ring + inner.head - tail.offset };
+        let used =
+            if inner.head > tail.offset { inner.head - tail.offset } else { ring + inner.head - tail.offset };
         used > ring / 2
     }
 

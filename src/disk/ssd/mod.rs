@@ -13,8 +13,8 @@ pub(crate) mod volatile;
 pub use file::{Existing, LocalDisk, LocalFile, LocalLogOptions, LocalOptions, OpenError, SystemDisk};
 pub(crate) use frame::{Change, Entry, LogHeader, PAGE};
 pub(crate) use log::{LocalLog, NotLocal, Turn};
-pub(crate) use mark::MARK_KEY;
 pub use mark::LocalMark;
+pub(crate) use mark::MARK_KEY;
 pub(crate) use recover::{Left, find};
 
 /// What becomes of changes that only the log of an earlier writer has.

@@ -70,7 +70,8 @@ pub(crate) async fn find(shared: &Shared, mark: LocalMark) -> DiskResult<Left> {
 
 fn refused(shared: &Shared, mark: &LocalMark, why: &str) -> DiskError {
     let image = shared.names.header().oid.to_string();
-    let error = DiskError::LocalLog { image, host: mark.host.clone(), path: mark.path.clone(), why: why.into() };
+    let error =
+        DiskError::LocalLog { image, host: mark.host.clone(), path: mark.path.clone(), why: why.into() };
     tracing::error!("{error}");
     error
 }
@@ -94,7 +95,8 @@ impl Left {
         if let Some(frame) = found.iter().max_by_key(|frame| frame.drained)
             && frame.drained > reached
         {
-            let detail = format!("change {} was in the store, which has them up to {}", frame.drained.0, reached.0);
+            let detail =
+                format!("change {} was in the store, which has them up to {}", frame.drained.0, reached.0);
             return Err(self.corrupt(frame.offset, detail));
         }
         if let Some(frame) = found.iter().max_by_key(|frame| frame.synced)
@@ -122,7 +124,9 @@ impl Left {
                 let offset = at + page as u64;
                 let Some(raw) = raw.get(page..page + FRAME_BYTES) else { break };
                 match FrameHeader::decode(raw) {
-                    Ok(frame) if frame.log == self.mark.log && frame.offset == offset && frame.last > reached => {
+                    Ok(frame)
+                        if frame.log == self.mark.log && frame.offset == offset && frame.last > reached =>
+                    {
                         found.push(frame);
                     }
                     Ok(_) => {}

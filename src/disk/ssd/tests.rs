@@ -524,4 +524,3 @@ proptest! {
         prop_assert_eq!(LocalMark::decode("o", &mark.encode()).unwrap(), mark);
     }
 }
-

@@ -100,7 +100,14 @@ impl Writer {
     }
 
     /// Brings blocks into the open batch, and into a new one when it is full. `room` permits were taken.
-    pub(super) fn put(self: &Arc<Self>, state: &mut State, lba: u64, blocks: u64, what: &Blocks<'_>, room: u32) {
+    pub(super) fn put(
+        self: &Arc<Self>,
+        state: &mut State,
+        lba: u64,
+        blocks: u64,
+        what: &Blocks<'_>,
+        room: u32,
+    ) {
         let mut pieces = match what {
             Blocks::Data(data) => Pieces::new(data),
             Blocks::Hole => Pieces::new(&[]),

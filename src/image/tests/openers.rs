@@ -279,7 +279,8 @@ async fn read_much(image: &Arc<Image>, expect: &[u8]) -> bool {
 async fn who_reads_much_takes_a_free_lock_and_gives_it_up() {
     let cluster = ModelCluster::new();
     let ([one, two], [first, second]) = two_openers(&cluster).await;
-    let read_only = open_with(&two, "a", OpenOptions { read_only: true, ..OpenOptions::default() }).await.unwrap();
+    let read_only =
+        open_with(&two, "a", OpenOptions { read_only: true, ..OpenOptions::default() }).await.unwrap();
     assert!(!read_much(&read_only, &[0; 5]).await);
     for _ in 0..7 {
         read(&second, 0, 5).await;
