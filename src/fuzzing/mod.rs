@@ -22,7 +22,7 @@ pub use mon::{dns_answer, mon_host, mon_map, mon_message};
 pub use osd::osd_message;
 pub use osdmap::{crush_map, osd_map, osd_map_increment};
 pub use proto::{addresses, cls_lock, denc, image_header, image_notice, notify_reply};
-pub use wire::{wire_connection, wire_control, wire_frames};
+pub use wire::{wire_compressed, wire_connection, wire_control, wire_frames};
 
 /// What was accepted once, and encoded, must be accepted again and be the same.
 fn same<T: PartialEq + std::fmt::Debug, E: std::fmt::Debug>(value: &T, again: Result<T, E>) {

@@ -77,6 +77,7 @@ targets! {
     denc: encodings();
     wire_frames: super::wire::valid::wire_frames();
     wire_control: super::wire::valid::wire_control();
+    wire_compressed: super::wire::valid::wire_compressed();
     wire_connection: super::wire::valid::wire_connection();
     mon_map: mon_maps();
     mon_message: mon_messages();

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{same, twice};
 use crate::wire::codec::{FrameReader, FrameWriter};
+use crate::wire::compress::{Algorithm, Compression};
 use crate::wire::connection::{Connection, ConnectionMode, Event, Settings};
 use crate::wire::control::Control;
 use crate::wire::frame::{self, CRC_SEED, LATE_COMPLETE, PREAMBLE_BYTES, Preamble, Tag};
@@ -13,13 +14,18 @@ const LIMIT: usize = 1 << 16;
 
 /// Frames in crc mode.
 pub fn wire_frames(data: &[u8]) -> bool {
-    twice(data, |bytes| seal_frames(bytes, 0), |bytes| frames(bytes) > 0)
+    let agreed = [None, Some(Algorithm::Snappy), Some(Algorithm::Zstd)];
+    twice(data, |bytes| seal_frames(bytes, 0), |bytes| agreed.map(|agreed| frames(bytes, agreed)) != [0; 3])
 }
 
-fn frames(bytes: &[u8]) -> usize {
+fn frames(bytes: &[u8], agreed: Option<Algorithm>) -> usize {
     let (mut reader, mut input) = (FrameReader::new(LIMIT, true), BytesMut::from(bytes));
+    if let Some(algorithm) = agreed {
+        reader.decompress(algorithm);
+    }
     let mut count = 0;
     while let Ok(Some(frame)) = reader.next(&mut input) {
+        assert!(frame.segments.iter().map(Bytes::len).sum::<usize>() <= LIMIT);
         let mut writer = FrameWriter::default();
         let [first, others @ ..] = &frame.segments;
         if frame.tag == Tag::Message {
@@ -81,15 +87,28 @@ pub fn wire_control(data: &[u8]) -> bool {
     true
 }
 
+/// A compressed segment, after a byte that chooses the algorithm.
+pub fn wire_compressed(data: &[u8]) -> bool {
+    let Some((which, made)) = data.split_first() else { return false };
+    let algorithm = Algorithm::ALL[usize::from(*which) % Algorithm::ALL.len()];
+    let Ok(plain) = algorithm.decompress(made, LIMIT) else { return false };
+    assert!(plain.len() <= LIMIT);
+    let again = algorithm.compress(&plain).expect("it is not 4 GiB long");
+    same(&plain, algorithm.decompress(&again, LIMIT));
+    true
+}
+
 /// All that a server says to a client that has no secrets, banner first.
 pub fn wire_connection(data: &[u8]) -> bool {
-    twice(data, |bytes| seal_frames(bytes, BANNER_BYTES), |bytes| connection(bytes) > 0)
+    let offers = [false, true];
+    let ends = |bytes: &[u8]| offers.map(|offer| connection(bytes, offer)) != [0; 2];
+    twice(data, |bytes| seal_frames(bytes, BANNER_BYTES), ends)
 }
 
 const BANNER_BYTES: usize = 26;
 
 /// How many events it led to.
-fn connection(bytes: &[u8]) -> usize {
+fn connection(bytes: &[u8], offer: bool) -> usize {
     let target = EntityAddr { nonce: 0, ..EntityAddr::BLANK };
     let mut client = Connection::new(Settings {
         peer: EntityType::MON,
@@ -101,6 +120,11 @@ fn connection(bytes: &[u8]) -> usize {
         cookie: None,
         data_crc: true,
         message_bytes: LIMIT,
+        compression: offer.then(|| Compression {
+            algorithms: Algorithm::ALL.to_vec(),
+            min_bytes: 0,
+            secure: false,
+        }),
     });
     let request = |client: &mut Connection| client.auth_request(1, &[ConnectionMode::Crc], Bytes::new());
     request(&mut client).expect("nothing is sealed");
@@ -177,6 +201,8 @@ pub mod valid {
             Control::Keepalive2(Utime::from_ns(1 << 61)),
             Control::Keepalive2Ack(Utime::default()),
             Control::Ack(7),
+            Control::CompressionRequest { wanted: true, methods: vec![3, 1] },
+            Control::CompressionDone { agreed: true, method: 1 },
         ]
     }
 
@@ -197,6 +223,12 @@ pub mod valid {
         message(&mut writer, 1, b"");
         message(&mut writer, 2, b"some data");
         let mut valid = vec![all(&writer)];
+        for algorithm in Algorithm::ALL {
+            let mut writer = FrameWriter::default();
+            writer.compress(algorithm, 0);
+            message(&mut writer, 1, &[7; 3000]);
+            valid.push(all(&writer));
+        }
         for control in controls() {
             let mut writer = FrameWriter::default();
             writer.control(control.tag(), &control.encode()).unwrap();
@@ -205,11 +237,27 @@ pub mod valid {
         valid
     }
 
+    pub fn wire_compressed() -> Vec<Vec<u8>> {
+        let text = b"a text that repeats, a text that repeats, ".repeat(30);
+        let made =
+            |(n, algorithm): (usize, Algorithm)| [vec![n as u8], algorithm.compress(&text).unwrap()].concat();
+        Algorithm::ALL.into_iter().enumerate().map(made).collect()
+    }
+
     pub fn wire_connection() -> Vec<Vec<u8>> {
+        let with = |compressed: bool| {
+            let valid = said(compressed);
+            assert_eq!(connection(&valid, compressed), 7);
+            valid
+        };
+        vec![with(false), with(true)]
+    }
+
+    fn said(compressed: bool) -> Vec<u8> {
         let target = EntityAddr::BLANK;
         let ident = Ident { addrs: AddrVec(vec![target]), ..ident() };
         let mut writer = FrameWriter::default();
-        writer.output.small(&crate::wire::banner::encode());
+        writer.output.small(&crate::wire::banner::encode(if compressed { 2 } else { 0 }));
         let client = EntityAddr::msgr2("10.0.0.9:4000".parse().unwrap(), 0);
         for control in [
             Control::Hello { kind: EntityType::MON, peer_addr: client },
@@ -217,16 +265,21 @@ pub mod valid {
             Control::AuthReplyMore { payload: "challenge".into() },
             Control::AuthDone { global_id: 4, mode: 1, payload: Bytes::new() },
             Control::AuthSignature([0; SIGNATURE_BYTES]),
+            Control::CompressionDone { agreed: true, method: 1 },
             Control::ServerIdent(ident),
             Control::Keepalive2(Utime::default()),
             Control::Keepalive2Ack(Utime::default()),
         ] {
+            if !compressed && control.tag() == Tag::CompressionDone {
+                continue;
+            }
             writer.control(control.tag(), &control.encode()).unwrap();
         }
-        message(&mut writer, 17, b"data");
+        if compressed {
+            writer.compress(Algorithm::Snappy, 0);
+        }
+        message(&mut writer, 17, &[7; 3000]);
         message(&mut writer, 18, b"");
-        let valid = all(&writer);
-        assert_eq!(connection(&valid), 7);
-        vec![valid]
+        all(&writer)
     }
 }

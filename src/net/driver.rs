@@ -105,6 +105,7 @@ async fn live(
         cookie: None,
         data_crc: shared.options.data_crc,
         message_bytes: shared.options.message_bytes,
+        compression: shared.compression_for(target.peer, &msgr2),
     };
     let mut driver = Driver {
         addr,
@@ -120,7 +121,7 @@ async fn live(
     if let Err(end) = driver.begin() {
         return end;
     }
-    poll_fn(|context| {
+    let end = poll_fn(|context| {
         if let Poll::Ready(end) = driver.poll(context) {
             return Poll::Ready(end);
         }
@@ -129,7 +130,14 @@ async fn live(
         }
         Poll::Pending
     })
-    .await
+    .await;
+    if let End::Failed(error) = &end
+        && driver.blames_compression(error)
+    {
+        tracing::warn!(%error, "connection with compression failed: the next ones to this OSD do without");
+        shared.give_compression_up(msgr2);
+    }
+    end
 }
 
 struct Driver<'a> {
@@ -283,6 +291,15 @@ impl Driver<'_> {
             Event::Reset { .. } => {}
         }
         Ok(())
+    }
+
+    /// Compression must never be what keeps a client from its OSDs: when in doubt, it is the reason.
+    fn blames_compression(&self, error: &NetError) -> bool {
+        match error {
+            NetError::Lost { .. } | NetError::Timeout { .. } => self.wire.doubts_compression(),
+            NetError::Protocol { .. } => self.wire.asked_compression(),
+            NetError::Connect { .. } | NetError::Auth { .. } | NetError::Unsupported { .. } => false,
+        }
     }
 
     fn auth_error(&self, source: AuthError) -> End {

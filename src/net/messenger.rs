@@ -13,6 +13,8 @@ use super::driver::{self, Target};
 use super::{Connection, Handler, Messenger};
 use crate::auth::Authenticator;
 use crate::conf::Config;
+use crate::sync::Mutex;
+use crate::wire::compress::Compression;
 use crate::wire::types::{AddrVec, EntityAddr, EntityType};
 
 /// What of the configuration is for connections.
@@ -61,6 +63,28 @@ pub(super) struct Shared {
     pub own: OnceLock<IpAddr>,
     /// Attempts to connect so far.
     pub attempts: AtomicU64,
+    /// What is offered to OSDs.
+    compression: Mutex<Option<Compression>>,
+    /// OSDs that compression is not offered to any more.
+    plain: Mutex<Vec<EntityAddr>>,
+}
+
+impl Shared {
+    /// What is offered to a peer. Ceph's option for it is one of OSDs.
+    pub fn compression_for(&self, peer: EntityType, addr: &EntityAddr) -> Option<Compression> {
+        if peer != EntityType::OSD || self.plain.lock().contains(addr) {
+            return None;
+        }
+        self.compression.lock().clone()
+    }
+
+    /// A connection with compression did not work: the next ones to that OSD do without.
+    pub fn give_compression_up(&self, addr: EntityAddr) {
+        let mut plain = self.plain.lock();
+        if !plain.contains(&addr) {
+            plain.push(addr);
+        }
+    }
 }
 
 pub struct Net {
@@ -71,8 +95,20 @@ pub struct Net {
 impl Net {
     /// A new client instance, whose address no other one has: `nonce` must be random. Opens nothing.
     pub fn new(options: Options, nonce: u32, runtime: Handle) -> Net {
-        let shared = Shared { options, nonce, own: OnceLock::new(), attempts: AtomicU64::new(0) };
+        let shared = Shared {
+            options,
+            nonce,
+            own: OnceLock::new(),
+            attempts: AtomicU64::new(0),
+            compression: Mutex::default(),
+            plain: Mutex::default(),
+        };
         Net { shared: Arc::new(shared), runtime }
+    }
+
+    /// Connections to OSDs that are made from now on offer it, or nothing.
+    pub fn set_compression(&self, compression: Option<Compression>) {
+        *self.shared.compression.lock() = compression;
     }
 
     /// This client's address, once a daemon has said what it is.

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::{Connection, Handler, Messenger, Net, NetError, Options, Ready};
 use crate::auth::{AuthDone, AuthError, AuthRequest, Authenticator, ConnectionMode};
 use crate::sync::Mutex;
+use crate::wire::compress::{Algorithm, Compression};
 use crate::wire::testing::Server;
 use crate::wire::types::{AddrVec, EntityAddr, EntityType};
 use crate::wire::{Message, MessageType};
@@ -72,6 +73,7 @@ impl Handler for Collector {
 }
 
 struct World {
+    kind: EntityType,
     net: Net,
     listener: TcpListener,
     addr: EntityAddr,
@@ -85,14 +87,34 @@ impl World {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let net = Net::new(Options { ready_timeout, ..Options::default() }, 4711, runtime.handle().clone());
-        World { net, listener, addr, _runtime: runtime }
+        World { kind: EntityType::MON, net, listener, addr, _runtime: runtime }
     }
 
     fn connect(&self, mode: ConnectionMode) -> (Arc<dyn Connection>, Receiver<Seen>) {
         let (sender, seen) = mpsc::channel();
         let handler = Arc::new(Collector(Mutex::new(sender)));
         let addrs = AddrVec(vec![self.addr]);
-        (self.net.connect(EntityType::MON, &addrs, 0, Box::new(Auth(mode)), handler), seen)
+        (self.net.connect(self.kind, &addrs, 0, Box::new(Auth(mode)), handler), seen)
+    }
+
+    /// Serves one connection with a server that `make` made, until it ends or, where `give_up`, a message comes; the server.
+    fn serve_as(&self, make: impl FnOnce() -> Server, give_up: bool) -> JoinHandle<Server> {
+        let (listener, mut server) = (self.listener.try_clone().unwrap(), make());
+        (server.kind, server.addr) = (self.kind, self.addr);
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut buffer = vec![0; 300_000];
+            while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                server.receive(&buffer[..read]);
+                if give_up && !server.got.is_empty() {
+                    break;
+                }
+                if stream.write_all(&server.output()).is_err() {
+                    break;
+                }
+            }
+            server
+        })
     }
 
     /// Serves one connection until it ends or that many bytes were sent; how many were.
@@ -227,4 +249,45 @@ fn who_is_closed_early_says_nothing() {
             world.listener.set_nonblocking(false).unwrap();
         }
     }
+}
+
+#[test]
+fn compression_is_given_up_where_it_does_not_work_and_nowhere_else() {
+    let mode = ConnectionMode::Crc;
+    let mut world = World::new(Duration::from_secs(60));
+    let offer = Compression { algorithms: Algorithm::ALL.to_vec(), min_bytes: 1000, secure: false };
+    world.net.set_compression(Some(offer));
+    let make = || {
+        let mut server = Server::new(mode, Some(KEY));
+        (server.supports, server.compression) = (2, (true, 1));
+        server
+    };
+    let talk = |world: &World, give_up: bool| {
+        let server = world.serve_as(make, give_up);
+        let (connection, seen) = world.connect(mode);
+        connection.send(message(1, 5000));
+        assert!(matches!(next(&seen), Seen::Ready));
+        match next(&seen) {
+            Seen::Message(back) => assert!(!give_up && back.data[0] == message(1, 5000).data.concat()),
+            other => assert!(give_up && matches!(other, Seen::Reset(NetError::Lost { .. })), "{other:?}"),
+        }
+        connection.close();
+        let server = server.join().unwrap();
+        assert_eq!(server.got, [message(1, 5000).data.concat()]);
+        server.asked
+    };
+    let asked = [(true, vec![1, 3])];
+    // Not for monitors.
+    assert_eq!(talk(&world, false), []);
+    world.kind = EntityType::OSD;
+    assert_eq!(talk(&world, false), asked);
+    // That one ended well.
+    assert_eq!(talk(&world, false), asked);
+    // One that does not answer what it was sent compressed is not asked again.
+    assert_eq!(talk(&world, true), asked);
+    assert_eq!(talk(&world, false), []);
+    // Another OSD is.
+    world.listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    world.addr = EntityAddr::msgr2(world.listener.local_addr().unwrap(), 6);
+    assert_eq!(talk(&world, false), asked);
 }

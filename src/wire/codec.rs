@@ -4,6 +4,7 @@ use std::io::IoSlice;
 
 use bytes::{Bytes, BytesMut};
 
+use super::compress::Algorithm;
 use super::frame::{
     self, BLOCK_BYTES, CRC_SEED, FrameError, INLINE_BYTES, LATE_COMPLETE, MAX_SEGMENTS, PREAMBLE_BYTES,
     Preamble, SECURE_EPILOGUE_BYTES, SECURE_PREAMBLE_BYTES, Tag,
@@ -16,12 +17,19 @@ use super::secure::Cipher;
 pub struct FrameWriter {
     pub output: Output,
     cipher: Option<Box<Cipher>>,
+    /// With messages of this many bytes and more.
+    compress: Option<(Algorithm, usize)>,
 }
 
 impl FrameWriter {
     /// From here on, frames are sealed.
     pub fn secure(&mut self, cipher: Cipher) {
         self.cipher = Some(Box::new(cipher));
+    }
+
+    /// From here on, messages of `min_bytes` and more are compressed where that makes them shorter.
+    pub fn compress(&mut self, algorithm: Algorithm, min_bytes: usize) {
+        self.compress = Some((algorithm, min_bytes));
     }
 
     /// A frame with one segment.
@@ -36,14 +44,14 @@ impl FrameWriter {
     }
 
     /// A frame with the segments of a message: header, front, middle and data, the last in pieces. Data always has
-    /// its checksum, whatever `ms_crc_data` says: there are peers that look at it.
+    /// its checksum, whatever `ms_crc_data` says: there are peers that look at it. Whether it was compressed.
     pub fn message(
         &mut self,
         header: &[u8],
         front: &Bytes,
         middle: &Bytes,
         data: &[Bytes],
-    ) -> Result<(), FrameError> {
+    ) -> Result<bool, FrameError> {
         let data_bytes: usize = data.iter().map(Bytes::len).sum();
         let lengths = [header.len(), front.len(), middle.len(), data_bytes];
         if lengths.iter().any(|length| *length > u32::MAX as usize) {
@@ -51,8 +59,55 @@ impl FrameWriter {
         }
         let preamble = Preamble::new(Tag::Message, lengths.map(|length| length as u32));
         let others = [std::slice::from_ref(front), std::slice::from_ref(middle), data];
+        match self.compressed(&preamble, header, &others) {
+            Some((preamble, header, others)) => {
+                let others = others.each_ref().map(std::slice::from_ref);
+                self.segments(&preamble, &header, &others).map(|()| true)
+            }
+            None => self.segments(&preamble, header, &others).map(|()| false),
+        }
+    }
+
+    /// The same segments compressed, each by itself; `None` where that is not to be done or does not make them shorter. An empty
+    /// segment stays empty.
+    fn compressed(
+        &self,
+        plain: &Preamble,
+        header: &[u8],
+        others: &[&[Bytes]; 3],
+    ) -> Option<(Preamble, Vec<u8>, [Bytes; 3])> {
+        let total = |lengths: &[u32; MAX_SEGMENTS]| lengths.iter().map(|n| *n as usize).sum::<usize>();
+        let (algorithm, _) = self.compress.filter(|(_, min_bytes)| total(&plain.lengths) >= *min_bytes)?;
+        let compress = |segment: &[u8]| match segment {
+            [] => Some(Vec::new()),
+            // One that does not shrink is compressed all the same: the flag is the whole frame's.
+            _ => algorithm.compress(segment),
+        };
+        let header = compress(header)?;
+        let mut made: [Bytes; 3] = Default::default();
+        for (made, pieces) in made.iter_mut().zip(others) {
+            *made = match pieces {
+                [piece] => compress(piece)?.into(),
+                pieces => compress(&pieces.concat())?.into(),
+            };
+        }
+        let [front, middle, data] = made.each_ref().map(|segment| segment.len() as u32);
+        let preamble = Preamble::new(Tag::Message, [header.len() as u32, front, middle, data]);
+        (total(&preamble.lengths) < total(&plain.lengths)).then_some((
+            Preamble { compressed: true, ..preamble },
+            header,
+            made,
+        ))
+    }
+
+    fn segments(
+        &mut self,
+        preamble: &Preamble,
+        header: &[u8],
+        others: &[&[Bytes]; 3],
+    ) -> Result<(), FrameError> {
         if self.cipher.is_some() {
-            return self.sealed(&preamble, header, &others);
+            return self.sealed(preamble, header, others);
         }
         self.output.small(&preamble.encode());
         self.first(header);
@@ -149,17 +204,31 @@ pub struct FrameReader {
     /// Of all segments of a frame together.
     limit: usize,
     check_data: bool,
+    /// What the peer may compress with.
+    compression: Option<Algorithm>,
 }
 
 impl FrameReader {
     /// `check_data`: whether checksums of data segments are looked at in crc mode.
     pub fn new(limit: usize, check_data: bool) -> FrameReader {
-        FrameReader { stage: Stage::Preamble, inline: Bytes::new(), cipher: None, limit, check_data }
+        FrameReader {
+            stage: Stage::Preamble,
+            inline: Bytes::new(),
+            cipher: None,
+            limit,
+            check_data,
+            compression: None,
+        }
     }
 
     /// From here on, frames are sealed.
     pub fn secure(&mut self, cipher: Cipher) {
         self.cipher = Some(Box::new(cipher));
+    }
+
+    /// From here on, the peer may compress frames.
+    pub fn decompress(&mut self, algorithm: Algorithm) {
+        self.compression = Some(algorithm);
     }
 
     pub fn set_limit(&mut self, limit: usize) {
@@ -194,7 +263,10 @@ impl FrameReader {
                         Some(_) => self.secure_segments(&preamble, part)?,
                         None => self.crc_segments(&preamble, part.freeze())?,
                     };
-                    if let Some(segments) = segments {
+                    if let Some(mut segments) = segments {
+                        if preamble.compressed {
+                            self.inflate(&mut segments)?;
+                        }
                         return Ok(Some(Frame { tag: preamble.tag, segments }));
                     }
                 }
@@ -208,11 +280,25 @@ impl FrameReader {
         }
         let head = block.first_chunk().ok_or(FrameError::PreambleChecksum)?;
         let preamble = Preamble::decode(head, self.limit)?;
+        if preamble.compressed && self.compression.is_none() {
+            return Err(FrameError::Flags(frame::FLAG_COMPRESSED));
+        }
         if self.cipher.is_some() {
             let block = block.freeze();
             self.inline = block.slice(PREAMBLE_BYTES..PREAMBLE_BYTES + preamble.length(0).min(INLINE_BYTES));
         }
         Ok(preamble)
+    }
+
+    /// The limit holds for what comes out as well.
+    fn inflate(&self, segments: &mut [Bytes; MAX_SEGMENTS]) -> Result<(), FrameError> {
+        let algorithm = self.compression.ok_or(FrameError::Compressed)?;
+        let mut left = self.limit;
+        for segment in segments.iter_mut().filter(|segment| !segment.is_empty()) {
+            *segment = algorithm.decompress(segment, left)?;
+            left -= segment.len();
+        }
+        Ok(())
     }
 
     fn crc_segments(&self, preamble: &Preamble, mut rest: Bytes) -> Result<Option<[Bytes; 4]>, FrameError> {

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::codec::{Frame, FrameReader, FrameWriter};
+use super::compress::Algorithm;
 use super::frame::{FrameError, Tag};
 use super::secure;
 
@@ -21,6 +22,19 @@ fn drain(writer: &mut FrameWriter) -> Vec<u8> {
         out.extend(front);
     }
     out
+}
+
+fn compressing(secret: Option<&[u8]>, algorithm: Option<Algorithm>) -> (FrameWriter, FrameReader) {
+    let (mut writer, mut reader) = pair(secret);
+    if let Some(algorithm) = algorithm {
+        writer.compress(algorithm, 500);
+        reader.decompress(algorithm);
+    }
+    (writer, reader)
+}
+
+fn algorithm() -> impl Strategy<Value = Option<Algorithm>> {
+    prop_oneof![Just(None), Just(Some(Algorithm::Snappy)), Just(Some(Algorithm::Zstd))]
 }
 
 fn pair(secret: Option<&[u8]>) -> (FrameWriter, FrameReader) {
@@ -39,7 +53,10 @@ enum Sent {
 }
 
 fn sent() -> impl Strategy<Value = Sent> {
-    let bytes = |max: usize| prop::collection::vec(any::<u8>(), 0..max);
+    // Some compress and some do not.
+    let bytes = |max: usize| {
+        prop_oneof![prop::collection::vec(any::<u8>(), 0..max), prop::collection::vec(0u8..2, 0..max)]
+    };
     prop_oneof![
         bytes(200).prop_map(Sent::Control),
         (
@@ -93,8 +110,9 @@ proptest! {
         all in prop::collection::vec(sent(), 1..6),
         secret in prop::option::of(prop::collection::vec(any::<u8>(), 64)),
         step in 1usize..6000,
+        algorithm in algorithm(),
     ) {
-        let (mut writer, mut reader) = pair(secret.as_deref());
+        let (mut writer, mut reader) = compressing(secret.as_deref(), algorithm);
         let want: Vec<Frame> = all.iter().map(|sent| write(&mut writer, sent)).collect();
         let bytes = drain(&mut writer);
         prop_assert_eq!(read(&mut reader, &bytes, step).unwrap(), want);
@@ -106,8 +124,9 @@ proptest! {
         secret in prop::option::of(prop::collection::vec(any::<u8>(), 64)),
         at in any::<prop::sample::Index>(),
         bit in 0u8..8,
+        algorithm in algorithm(),
     ) {
-        let (mut writer, mut reader) = pair(secret.as_deref());
+        let (mut writer, mut reader) = compressing(secret.as_deref(), algorithm);
         let want = write(&mut writer, &one);
         let mut bytes = drain(&mut writer);
         let at = at.index(bytes.len());
@@ -165,4 +184,37 @@ fn checksums_of_data_are_looked_at_only_if_wanted() {
     assert_eq!(read(&mut FrameReader::new(LIMIT, false), &bytes, 999).unwrap().len(), 1);
     let error = FrameError::SegmentChecksum { segment: 3, bytes: 4096 };
     assert_eq!(read(&mut FrameReader::new(LIMIT, true), &bytes, 999), Err(error));
+}
+
+#[test]
+fn a_frame_may_hold_no_more_than_the_limit_when_it_is_inflated() {
+    for algorithm in Algorithm::ALL {
+        // Each segment is within the limit, all together are not.
+        for (length, fits) in [(LIMIT / 2 - 100, true), (LIMIT / 2, false)] {
+            let (mut writer, mut reader) = compressing(None, Some(algorithm));
+            let zeros = Bytes::from(vec![0; length]);
+            assert!(writer.message(&[1; 41], &zeros, &Bytes::new(), &[zeros.clone()]).unwrap());
+            let bytes = drain(&mut writer);
+            assert!(bytes.len() < LIMIT / 10);
+            let end = read(&mut reader, &bytes, usize::MAX >> 1);
+            assert_eq!(end.is_ok(), fits);
+            assert!(fits || matches!(end, Err(FrameError::TooLong { .. })), "{end:?}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_shrink_goes_as_it_is() {
+    let (mut writer, mut reader) = compressing(None, Some(Algorithm::Snappy));
+    let mut state = 7u64;
+    let noise = Bytes::from_iter((0..16_000).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    }));
+    assert!(!writer.message(&noise.slice(..41), &noise, &Bytes::new(), &[]).unwrap());
+    let bytes = drain(&mut writer);
+    // Nobody needs to have agreed to anything to read it.
+    assert_eq!(read(&mut pair(None).1, &bytes, 999), read(&mut reader, &bytes, 999));
 }

@@ -1,4 +1,5 @@
-//! The client's side of one msgr2 connection as a state machine: banner, authentication, identification, messages.
+//! The client's side of one msgr2 connection as a state machine: banner, authentication, compression (where both sides know of
+//! it), identification, messages.
 //!
 //! Received bytes go into [`Connection::input`], [`Connection::poll`] gives what they mean, [`Connection::slices`] and
 //! [`Connection::written`] what is to be sent. How authentication works is its user's business: it answers the events
@@ -14,6 +15,7 @@ use sha2::Sha256;
 
 use super::banner;
 use super::codec::{Frame, FrameReader, FrameWriter};
+use super::compress::{self, Algorithm, Compression};
 use super::control::{Control, FLAG_LOSSY, Ident, Reconnect, SIGNATURE_BYTES};
 use super::error::{WireError, in_frame};
 use super::features;
@@ -75,6 +77,8 @@ pub struct Settings {
     pub data_crc: bool,
     /// Of all segments of a message together.
     pub message_bytes: usize,
+    /// What is offered to the peer; `None`: nothing, and the connection is one without compression.
+    pub compression: Option<Compression>,
 }
 
 #[derive(Debug)]
@@ -122,6 +126,7 @@ enum Stage {
     /// It is the turn of who authenticates: frames wait.
     AuthTurn,
     Signature,
+    Compression,
     Ident,
     Reconnect,
     Ready,
@@ -143,6 +148,12 @@ pub struct Connection {
     mode: ConnectionMode,
     global_id: u64,
     own: EntityAddr,
+    /// Of the peer's banner.
+    peer_supports: u64,
+    /// A COMPRESSION_REQUEST was sent.
+    asked_compression: bool,
+    /// Nothing has shown yet that the peer understands what it was sent compressed.
+    unproven: bool,
     established: Option<Established>,
     ack_due: bool,
 }
@@ -164,6 +175,9 @@ impl Connection {
             mode: ConnectionMode::Crc,
             global_id: 0,
             own: EntityAddr::BLANK,
+            peer_supports: 0,
+            asked_compression: false,
+            unproven: false,
             established: None,
             ack_due: false,
             settings,
@@ -181,6 +195,8 @@ impl Connection {
         self.sent_bytes.clear();
         self.received_bytes.clear();
         self.session_key = None;
+        self.peer_supports = 0;
+        (self.asked_compression, self.unproven) = (false, false);
         self.session.requeue();
         self.session.global_seq = global_seq;
         if self.session.server_cookie != 0 {
@@ -191,12 +207,26 @@ impl Connection {
     }
 
     fn greet(&mut self) {
-        let banner = banner::encode();
+        let banner = banner::encode(self.offered_features());
         self.writer.output.small(&banner);
         self.sent_bytes.extend(banner);
         let hello = Control::Hello { kind: EntityType::CLIENT, peer_addr: self.settings.target };
         // Before there is a cipher, no frame can fail.
         let _ = self.control(&hello);
+    }
+
+    fn offered_features(&self) -> u64 {
+        if self.settings.compression.is_some() { compress::FEATURE } else { 0 }
+    }
+
+    /// Whether the peer was asked for compression.
+    pub fn asked_compression(&self) -> bool {
+        self.asked_compression
+    }
+
+    /// Whether this connection's compression may be why it does not work, or ended.
+    pub fn doubts_compression(&self) -> bool {
+        self.asked_compression && (!self.is_ready() || self.unproven)
     }
 
     pub fn is_ready(&self) -> bool {
@@ -215,6 +245,7 @@ impl Connection {
             Stage::Hello => "before its HELLO",
             Stage::Auth | Stage::AuthTurn => "during authentication",
             Stage::Signature => "before its signature",
+            Stage::Compression => "before it answered about compression",
             Stage::Ident | Stage::Reconnect => "before the session",
             Stage::Ready => "in the session",
             Stage::Over => "after the end",
@@ -316,7 +347,11 @@ impl Connection {
             match self.stage {
                 Stage::AuthTurn | Stage::Over => return Ok(None),
                 Stage::Banner => {
-                    let Some(length) = banner::decode(&self.input)? else { return Ok(None) };
+                    let known = self.offered_features();
+                    let Some((length, supports)) = banner::decode(&self.input, known)? else {
+                        return Ok(None);
+                    };
+                    self.peer_supports = supports;
                     self.received_bytes.extend_from_slice(&self.input.split_to(length));
                     self.stage = Stage::Hello;
                 }
@@ -326,7 +361,7 @@ impl Connection {
                         return Ok(Some(event));
                     }
                 }
-                Stage::Signature | Stage::Ident | Stage::Reconnect => {
+                Stage::Signature | Stage::Compression | Stage::Ident | Stage::Reconnect => {
                     let Some(frame) = self.reader.next(&mut self.input)? else { return Ok(None) };
                     if let Some(event) = self.handshake(frame)? {
                         return Ok(Some(event));
@@ -388,6 +423,17 @@ impl Connection {
                 }
                 self.sent_bytes = Vec::new();
                 self.reader.set_limit(self.settings.message_bytes);
+                match self.compression_request() {
+                    None => self.identify().map(|()| None),
+                    Some(request) => {
+                        self.stage = Stage::Compression;
+                        self.asked_compression = true;
+                        self.control(&request).map(|()| None)
+                    }
+                }
+            }
+            (Stage::Compression, Control::CompressionDone { agreed, method }) => {
+                self.compression_done(agreed, method)?;
                 self.identify().map(|()| None)
             }
             (Stage::Ident, Control::ServerIdent(ident)) => self.server_ident(ident).map(Some),
@@ -416,6 +462,35 @@ impl Connection {
             }
             _ => Err(WireError::OutOfPlace { tag }),
         }
+    }
+
+    /// To be sent where both sides know of compression, wanted or not.
+    fn compression_request(&self) -> Option<Control> {
+        let offer = self.settings.compression.as_ref()?;
+        if self.peer_supports & compress::FEATURE == 0 {
+            return None;
+        }
+        let wanted = self.wants_compression();
+        let methods = offer.algorithms.iter().filter(|_| wanted).map(|algorithm| algorithm.number());
+        Some(Control::CompressionRequest { wanted, methods: methods.collect() })
+    }
+
+    fn wants_compression(&self) -> bool {
+        let offer = self.settings.compression.as_ref();
+        offer.is_some_and(|offer| offer.secure || self.mode == ConnectionMode::Crc)
+    }
+
+    fn compression_done(&mut self, agreed: bool, method: u32) -> Result<(), WireError> {
+        if !agreed {
+            return Ok(());
+        }
+        let offer = self.settings.compression.as_ref().filter(|_| self.wants_compression());
+        let chosen = Algorithm::of(method);
+        let agreed = offer.zip(chosen).filter(|(offer, algorithm)| offer.algorithms.contains(algorithm));
+        let (offer, algorithm) = agreed.ok_or(WireError::Compression(method))?;
+        self.writer.compress(algorithm, offer.min_bytes);
+        self.reader.decompress(algorithm);
+        Ok(())
     }
 
     fn hello(&mut self, kind: EntityType, peer_addr: EntityAddr) -> Result<(), WireError> {
@@ -499,7 +574,7 @@ impl Connection {
     fn message(&mut self, seq: u64, message: &Message) -> Result<(), WireError> {
         let header = Header::new(message, seq, self.session.in_seq).encode();
         let Message { front, middle, data, .. } = message;
-        self.writer.message(&header, front, middle, data)?;
+        self.unproven |= self.writer.message(&header, front, middle, data)?;
         // The header says it already.
         self.ack_due = false;
         Ok(())
@@ -534,6 +609,7 @@ impl Connection {
             return Err(WireError::MessageLost { last, seq: header.seq });
         }
         self.session.in_seq = header.seq;
+        self.unproven = false;
         if self.settings.cookie.is_some() {
             self.session.acked(header.ack_seq);
             self.ack_due = true;

@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::compress::{Algorithm, Compression};
 use super::connection::{Connection, ConnectionMode, Event, Settings};
 use super::control::{Control, Ident};
 use super::error::WireError;
@@ -26,6 +27,7 @@ fn settings(cookie: Option<u64>) -> Settings {
         cookie,
         data_crc: true,
         message_bytes: LIMIT,
+        compression: None,
     }
 }
 
@@ -123,6 +125,103 @@ fn carry(client: &mut Client, server: &mut Server, step: usize) -> Result<(), Wi
             client.receive(part)?;
         }
     }
+}
+
+/// A client that offers compression, and a server that knows of it.
+fn compressing(mode: ConnectionMode, offer: Compression, answer: (bool, u32)) -> (Client, Server) {
+    let (mut client, mut server) = (Client::new(mode, None), Server::new(mode, Some(KEY)));
+    client.wire = Connection::new(Settings { compression: Some(offer), ..settings(None) });
+    client.begin();
+    (server.supports, server.compression) = (2, answer);
+    (client, server)
+}
+
+fn offer(algorithms: &[Algorithm], secure: bool) -> Compression {
+    Compression { algorithms: algorithms.to_vec(), min_bytes: 1000, secure }
+}
+
+#[test]
+fn messages_are_compressed_both_ways() {
+    for mode in [ConnectionMode::Crc, ConnectionMode::Secure] {
+        for algorithm in Algorithm::ALL {
+            for step in [13, 100_000] {
+                let (mut client, mut server) =
+                    compressing(mode, offer(&Algorithm::ALL, true), (true, algorithm.number()));
+                carry(&mut client, &mut server, step).unwrap();
+                assert_eq!(server.asked, [(true, vec![1, 3])]);
+                assert!(client.wire.asked_compression() && !client.wire.doubts_compression());
+                // Below and above the bound.
+                for n in [0, 3, 4] {
+                    client.send(payload(n));
+                }
+                assert!(client.wire.output_bytes() < payload(3).len(), "{}", client.wire.output_bytes());
+                assert!(client.wire.doubts_compression());
+                server.receive(&client.output());
+                let down = server.output();
+                assert!(down.len() < payload(3).len(), "{}", down.len());
+                client.receive(&down).unwrap();
+                assert!(!client.wire.doubts_compression());
+                assert_eq!(server.got, [payload(0), payload(3), payload(4)]);
+                assert_eq!(client.got, server.got);
+            }
+        }
+    }
+}
+
+#[test]
+fn compression_is_what_both_want() {
+    let both = [Algorithm::Zstd, Algorithm::Snappy];
+    let got = |mode, offer, answer, supports| {
+        let (mut client, mut server) = compressing(mode, offer, answer);
+        server.supports = supports;
+        let end = carry(&mut client, &mut server, 1000);
+        if end.is_ok() {
+            client.send(payload(4));
+            let long = client.wire.output_bytes() > payload(4).len();
+            carry(&mut client, &mut server, 1000).unwrap();
+            assert_eq!((server.got, client.got, long), (vec![payload(4)], vec![payload(4)], true));
+        }
+        (end, server.asked)
+    };
+    let (crc, secure) = (ConnectionMode::Crc, ConnectionMode::Secure);
+    // A server that does not know of it, as 16.2.15 does not, is not asked.
+    assert_eq!(got(crc, offer(&both, false), (true, 1), 0), (Ok(()), vec![]));
+    // One that does not want it.
+    assert_eq!(got(crc, offer(&both, false), (false, 0), 2), (Ok(()), vec![(true, vec![3, 1])]));
+    // Nor is it wanted in secure mode.
+    assert_eq!(got(secure, offer(&both, false), (false, 0), 2), (Ok(()), vec![(false, vec![])]));
+    // A server that chooses what was not offered.
+    for method in [0, 1, 2, 4, 77] {
+        let (end, _) = got(crc, offer(&[Algorithm::Zstd], false), (true, method), 2);
+        assert_eq!(end, Err(WireError::Compression(method)));
+    }
+    let (end, _) = got(secure, offer(&both, false), (true, 1), 2);
+    assert_eq!(end, Err(WireError::Compression(1)));
+}
+
+#[test]
+fn who_did_not_agree_does_not_compress() {
+    let (mut client, mut server) =
+        compressing(ConnectionMode::Crc, offer(&Algorithm::ALL, false), (false, 0));
+    carry(&mut client, &mut server, 1000).unwrap();
+    server.compress_unasked(Algorithm::Snappy);
+    server.push(payload(4));
+    let flags = super::frame::FrameError::Flags(1);
+    assert_eq!(client.receive(&server.output()), Err(WireError::Frame(flags)));
+}
+
+#[test]
+fn compressed_messages_have_the_limit_of_others() {
+    let (mut client, mut server) = compressing(ConnectionMode::Crc, offer(&Algorithm::ALL, false), (true, 3));
+    carry(&mut client, &mut server, 1000).unwrap();
+    server.push(Bytes::from(vec![7; LIMIT - 1000]));
+    client.receive(&server.output()).unwrap();
+    assert_eq!(client.got.len(), 1);
+    server.push(Bytes::from(vec![7; LIMIT + 1]));
+    let bomb = server.output();
+    assert!(bomb.len() < 4096);
+    let end = client.receive(&bomb);
+    assert!(matches!(end, Err(WireError::Frame(super::frame::FrameError::TooLong { .. }))), "{end:?}");
 }
 
 fn payload(n: usize) -> Bytes {

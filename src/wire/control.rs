@@ -17,25 +17,66 @@ pub const SIGNATURE_BYTES: usize = 32;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Control {
-    Hello { kind: EntityType, peer_addr: EntityAddr },
-    AuthRequest { method: u32, modes: Vec<u32>, payload: Bytes },
-    AuthBadMethod { method: u32, result: i32, methods: Vec<u32>, modes: Vec<u32> },
-    AuthReplyMore { payload: Bytes },
-    AuthRequestMore { payload: Bytes },
-    AuthDone { global_id: u64, mode: u32, payload: Bytes },
+    Hello {
+        kind: EntityType,
+        peer_addr: EntityAddr,
+    },
+    AuthRequest {
+        method: u32,
+        modes: Vec<u32>,
+        payload: Bytes,
+    },
+    AuthBadMethod {
+        method: u32,
+        result: i32,
+        methods: Vec<u32>,
+        modes: Vec<u32>,
+    },
+    AuthReplyMore {
+        payload: Bytes,
+    },
+    AuthRequestMore {
+        payload: Bytes,
+    },
+    AuthDone {
+        global_id: u64,
+        mode: u32,
+        payload: Bytes,
+    },
     AuthSignature([u8; SIGNATURE_BYTES]),
-    ClientIdent { target: EntityAddr, ident: Ident },
+    ClientIdent {
+        target: EntityAddr,
+        ident: Ident,
+    },
     ServerIdent(Ident),
     IdentMissingFeatures(u64),
     SessionReconnect(Reconnect),
-    SessionReset { full: bool },
-    SessionRetry { connect_seq: u64 },
-    SessionRetryGlobal { global_seq: u64 },
-    SessionReconnectOk { msg_seq: u64 },
+    SessionReset {
+        full: bool,
+    },
+    SessionRetry {
+        connect_seq: u64,
+    },
+    SessionRetryGlobal {
+        global_seq: u64,
+    },
+    SessionReconnectOk {
+        msg_seq: u64,
+    },
     Wait,
     Keepalive2(Utime),
     Keepalive2Ack(Utime),
     Ack(u64),
+    /// What the client can and whether it wants to.
+    CompressionRequest {
+        wanted: bool,
+        methods: Vec<u32>,
+    },
+    /// What the server makes of it.
+    CompressionDone {
+        agreed: bool,
+        method: u32,
+    },
 }
 
 /// Who one is and what one can.
@@ -84,6 +125,8 @@ impl Control {
             Control::Keepalive2(_) => Tag::Keepalive2,
             Control::Keepalive2Ack(_) => Tag::Keepalive2Ack,
             Control::Ack(_) => Tag::Ack,
+            Control::CompressionRequest { .. } => Tag::CompressionRequest,
+            Control::CompressionDone { .. } => Tag::CompressionDone,
         }
     }
 
@@ -140,6 +183,13 @@ impl Control {
             }
             Control::Wait => {}
             Control::Keepalive2(stamp) | Control::Keepalive2Ack(stamp) => stamp.encode(e),
+            Control::CompressionRequest { wanted, methods } => {
+                e.u8((*wanted).into());
+                numbers(e, methods);
+            }
+            Control::CompressionDone { agreed, method } => {
+                e.u8((*agreed).into()).u32(*method);
+            }
         }
         encoder.finish()
     }
@@ -190,6 +240,10 @@ impl Control {
             Tag::Keepalive2 => Control::Keepalive2(Utime::decode(d)?),
             Tag::Keepalive2Ack => Control::Keepalive2Ack(Utime::decode(d)?),
             Tag::Ack => Control::Ack(d.u64()?),
+            Tag::CompressionRequest => {
+                Control::CompressionRequest { wanted: d.u8()? != 0, methods: read_numbers(d)? }
+            }
+            Tag::CompressionDone => Control::CompressionDone { agreed: d.u8()? != 0, method: d.u32()? },
         })
     }
 }

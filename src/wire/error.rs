@@ -32,6 +32,8 @@ pub enum WireError {
     HandshakeTooLong { limit: usize },
     #[error("the peer agreed to connection mode {0}, which was not offered")]
     Mode(u32),
+    #[error("the peer agreed to compression {0}, which was not offered")]
+    Compression(u32),
     #[error("the secret of the connection is too short for secure mode")]
     Secret,
     #[error("wrong signature of the handshake: somebody may have changed it")]
@@ -60,6 +62,7 @@ impl WireError {
             | WireError::WrongPeer { .. }
             | WireError::HandshakeTooLong { .. }
             | WireError::Mode(_)
+            | WireError::Compression(_)
             | WireError::Secret
             | WireError::Signature
             | WireError::MessageLost { .. }

@@ -28,10 +28,12 @@ pub enum Tag {
     Keepalive2 = 18,
     Keepalive2Ack = 19,
     Ack = 20,
+    CompressionRequest = 21,
+    CompressionDone = 22,
 }
 
 impl Tag {
-    const ALL: [Tag; 20] = [
+    const ALL: [Tag; 22] = [
         Tag::Hello,
         Tag::AuthRequest,
         Tag::AuthBadMethod,
@@ -52,6 +54,8 @@ impl Tag {
         Tag::Keepalive2,
         Tag::Keepalive2Ack,
         Tag::Ack,
+        Tag::CompressionRequest,
+        Tag::CompressionDone,
     ];
 
     pub fn of(number: u8) -> Option<Tag> {
@@ -76,6 +80,8 @@ pub enum FrameError {
     SegmentChecksum { segment: usize, bytes: usize },
     #[error("frame with late status {0:#x}")]
     LateStatus(u8),
+    #[error("compressed segment that makes no sense")]
+    Compressed,
     #[error("frame that fails authentication")]
     Unauthentic,
     #[error("nonces of this connection are used up")]
@@ -100,6 +106,10 @@ const LATE_MASK: u8 = 0xf;
 const LATE_ABORTED: u8 = 0x1;
 /// Late status of a frame that its sender meant.
 pub const LATE_COMPLETE: u8 = 0xe;
+
+/// FRAME_EARLY_DATA_COMPRESSED: the segments are compressed.
+pub const FLAG_COMPRESSED: u8 = 1;
+const FLAGS_AT: usize = 26;
 
 /// What alignment the sender wishes its segments to have at the receiver; nothing here depends on it.
 const ALIGN_DEFAULT: u16 = 8;
@@ -131,13 +141,15 @@ pub fn padded(bytes: usize) -> usize {
 pub struct Preamble {
     pub tag: Tag,
     pub count: usize,
+    /// The lengths are those of compressed segments.
+    pub compressed: bool,
     pub lengths: [u32; MAX_SEGMENTS],
 }
 
 impl Preamble {
     pub fn new(tag: Tag, lengths: [u32; MAX_SEGMENTS]) -> Preamble {
         let count = lengths.iter().rposition(|length| *length > 0).unwrap_or(0) + 1;
-        Preamble { tag, count, lengths }
+        Preamble { tag, count, compressed: false, lengths }
     }
 
     pub fn encode(&self) -> [u8; PREAMBLE_BYTES] {
@@ -148,6 +160,9 @@ impl Preamble {
             let align = if n == 3 { ALIGN_DATA } else { ALIGN_DEFAULT };
             out[2 + 6 * n..6 + 6 * n].copy_from_slice(&self.lengths[n].to_le_bytes());
             out[6 + 6 * n..8 + 6 * n].copy_from_slice(&align.to_le_bytes());
+        }
+        if self.compressed {
+            out[FLAGS_AT] = FLAG_COMPRESSED;
         }
         let sum = crc(0, &out[..PREAMBLE_BYTES - 4]);
         out[PREAMBLE_BYTES - 4..].copy_from_slice(&sum.to_le_bytes());
@@ -165,9 +180,10 @@ impl Preamble {
         if count == 0 || count > MAX_SEGMENTS {
             return Err(FrameError::Segments(bytes[1]));
         }
-        // Only compression has a flag, and that is not offered.
-        if bytes[26] != 0 {
-            return Err(FrameError::Flags(bytes[26]));
+        // Whether compression was agreed upon is for the reader to know.
+        let flags = bytes[FLAGS_AT];
+        if flags & !FLAG_COMPRESSED != 0 {
+            return Err(FrameError::Flags(flags));
         }
         let mut lengths = [0; MAX_SEGMENTS];
         for (n, length) in lengths.iter_mut().enumerate().take(count) {
@@ -180,7 +196,7 @@ impl Preamble {
         if total > limit as u64 {
             return Err(FrameError::TooLong { bytes: total, limit });
         }
-        Ok(Preamble { tag, count, lengths })
+        Ok(Preamble { tag, count, compressed: flags == FLAG_COMPRESSED, lengths })
     }
 
     pub fn length(&self, segment: usize) -> usize {

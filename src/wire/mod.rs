@@ -5,6 +5,7 @@ pub(crate) mod banner;
 pub mod codec;
 #[cfg(test)]
 mod codec_tests;
+pub mod compress;
 pub mod connection;
 #[cfg(test)]
 mod connection_tests;

@@ -6,6 +6,7 @@ use std::io::IoSlice;
 use bytes::{Bytes, BytesMut};
 
 use super::codec::{Frame, FrameReader, FrameWriter};
+use super::compress::Algorithm;
 use super::connection::{ConnectionMode, sign};
 use super::control::{Control, FLAG_LOSSY, Ident, Reconnect};
 use super::frame::Tag;
@@ -24,11 +25,18 @@ pub fn client_seen_as() -> EntityAddr {
 }
 
 pub struct Server {
+    pub kind: EntityType,
     /// Its own address.
     pub addr: EntityAddr,
     pub mode: ConnectionMode,
     pub key: Option<Bytes>,
     pub secret: Vec<u8>,
+    /// What it says of itself in its banner: CEPH_MSGR2_FEATURE_COMPRESSION or nothing.
+    pub supports: u64,
+    /// What it answers when asked to compress; it does so from then on, if it knows how.
+    pub compression: (bool, u32),
+    /// Whether the client wanted to compress, and how.
+    pub asked: Vec<(bool, Vec<u32>)>,
     /// Requests for more before authentication is done.
     pub rounds: usize,
     /// Answers to the next SESSION_RECONNECTs, instead of the right one.
@@ -62,6 +70,9 @@ struct Link {
     greeted: bool,
     signed: bool,
     asked: usize,
+    peer_supports: u64,
+    /// Of a client that knows of compression, that comes before its CLIENT_IDENT.
+    compression_done: bool,
     received: Vec<u8>,
     sent: Vec<u8>,
 }
@@ -69,10 +80,14 @@ struct Link {
 impl Server {
     pub fn new(mode: ConnectionMode, key: Option<&[u8]>) -> Server {
         Server {
+            kind: EntityType::MON,
             addr: target(),
             mode,
             key: key.map(Bytes::copy_from_slice),
             secret: (0..64).collect(),
+            supports: 0,
+            compression: (false, 0),
+            asked: Vec::new(),
             rounds: 1,
             reconnects: Vec::new(),
             got: Vec::new(),
@@ -116,11 +131,12 @@ impl Server {
     pub fn receive(&mut self, bytes: &[u8]) {
         self.link.input.extend_from_slice(bytes);
         if self.link.reader.is_none() {
-            let Some(length) = banner::decode(&self.link.input).unwrap() else { return };
+            let Some((length, supports)) = banner::decode(&self.link.input, 2).unwrap() else { return };
+            self.link.peer_supports = supports;
             self.link.received.extend_from_slice(&self.link.input.split_to(length));
             self.link.reader = Some(FrameReader::new(LIMIT, true));
-            self.link.writer.output.small(&banner::encode());
-            self.send(&Control::Hello { kind: EntityType::MON, peer_addr: client_seen_as() });
+            self.link.writer.output.small(&banner::encode(self.supports));
+            self.send(&Control::Hello { kind: self.kind, peer_addr: client_seen_as() });
         }
         loop {
             let before = self.link.input.clone();
@@ -143,6 +159,10 @@ impl Server {
 
     pub fn send(&mut self, control: &Control) {
         self.link.writer.control(control.tag(), &control.encode()).unwrap();
+    }
+
+    pub fn compress_unasked(&mut self, algorithm: Algorithm) {
+        self.link.writer.compress(algorithm, 0);
     }
 
     /// A frame with any bytes in it.
@@ -192,7 +212,19 @@ impl Server {
             Control::AuthSignature(signature) => {
                 assert_eq!(signature, sign(&self.key, &self.link.sent), "the client's signature");
             }
+            Control::CompressionRequest { wanted, methods } => {
+                assert!(self.link.signed && self.link.peer_supports & self.supports & 2 != 0);
+                self.link.compression_done = true;
+                self.asked.push((wanted, methods));
+                let (agreed, method) = self.compression;
+                self.send(&Control::CompressionDone { agreed, method });
+                if let (true, Some(algorithm)) = (agreed, Algorithm::of(method)) {
+                    self.link.writer.compress(algorithm, 1000);
+                    self.link.reader.as_mut().unwrap().decompress(algorithm);
+                }
+            }
             Control::ClientIdent { target: to, ident } => {
+                assert_eq!(self.link.compression_done, self.link.peer_supports & self.supports & 2 != 0);
                 assert_eq!(to, self.addr);
                 self.session = Some(Kept {
                     client_cookie: ident.cookie,

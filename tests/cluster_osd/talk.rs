@@ -16,6 +16,7 @@ fn an_osd_answers() {
     run(async {
         let client = Client::new(&cluster, "t").await;
         objects(&client).await;
+        compression(&cluster).await;
         order(&client).await;
         classes(&client).await;
         listings(&client).await;
@@ -50,6 +51,17 @@ async fn objects(client: &Client) {
     assert_eq!(errno(osd.stat(client.object("x")).await), Errno::ENOENT);
     assert_eq!(osd.read(named.clone(), 0, 0).await.unwrap(), &b"1"[..]);
     osd.delete(named).await.unwrap();
+}
+
+/// 16.2.15 does not know of compression on the wire: who wants it does without.
+async fn compression(cluster: &Cluster) {
+    for mode in ["crc", "secure"] {
+        let wanted =
+            [("ms_osd_compress_mode", "force"), ("ms_compress_secure", "true"), ("ms_client_mode", mode)];
+        let client = Client::with(cluster, "t", &wanted).await;
+        objects(&client).await;
+        client.store.end().await;
+    }
 }
 
 /// Requests to an object take effect in the order of the calls, whenever they are waited for.

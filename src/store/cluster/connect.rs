@@ -12,6 +12,7 @@ use crate::mon::{ConfigSink, MonClient, MonError, MonOptions, MonSink, OpTimeout
 use crate::net::{Net, Options};
 use crate::osd::{OsdClient, OsdError, OsdOptions};
 use crate::store::StoreError;
+use crate::wire::compress::Compression;
 
 /// Why there is no connection.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -42,11 +43,18 @@ pub struct Connector {
 /// What is of use once there is a monitor, which may have said more about it.
 pub struct LateOptions {
     osd: OsdOptions,
+    compression: Option<Compression>,
 }
 
 impl LateOptions {
     pub fn from_conf(conf: &Config) -> LateOptions {
-        LateOptions { osd: OsdOptions::from_conf(conf) }
+        let compression = Compression::of(
+            &conf.str("ms_osd_compress_mode"),
+            &conf.str("ms_osd_compression_algorithm"),
+            conf.u64("ms_osd_compress_min_size"),
+            conf.bool("ms_compress_secure"),
+        );
+        LateOptions { osd: OsdOptions::from_conf(conf), compression }
     }
 }
 
@@ -89,6 +97,7 @@ impl Connector {
         let Connector { mon, net, runtime, options } = self;
         mon.connect().await?;
         let options = late(options);
+        net.set_compression(options.compression);
         let osd = OsdClient::new(options.osd, net, mon.clone(), runtime);
         let sink: Weak<dyn MonSink> = Arc::downgrade(&osd) as Weak<dyn MonSink>;
         mon.set_sink(sink);
