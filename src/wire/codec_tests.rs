@@ -193,7 +193,7 @@ fn a_frame_may_hold_no_more_than_the_limit_when_it_is_inflated() {
         for (length, fits) in [(LIMIT / 2 - 100, true), (LIMIT / 2, false)] {
             let (mut writer, mut reader) = compressing(None, Some(algorithm));
             let zeros = Bytes::from(vec![0; length]);
-            assert!(writer.message(&[1; 41], &zeros, &Bytes::new(), &[zeros.clone()]).unwrap());
+            assert!(writer.message(&[1; 41], &zeros, &Bytes::new(), std::slice::from_ref(&zeros)).unwrap());
             let bytes = drain(&mut writer);
             assert!(bytes.len() < LIMIT / 10);
             let end = read(&mut reader, &bytes, usize::MAX >> 1);
