@@ -12,6 +12,7 @@ mod full;
 mod r#gen;
 mod kill;
 mod model;
+mod pack;
 mod processes;
 mod spare;
 mod speed;

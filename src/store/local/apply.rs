@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rusqlite::{ToSql, params};
 
 use super::files::{BLOCK, Dirty, FileId, Files, block_sums};
+use super::pack::{Packer, Room};
 use super::schema::{Db, Sum};
 use super::view::{Extent, ObjectRow, Place, reversed_hash, row_error};
 use crate::store::interp::{Mutation, ObjectState};
@@ -16,8 +17,12 @@ use crate::store::{StoreResult, Target};
 
 /// Pieces up to this size lie in rows.
 const INLINE: usize = 16 << 10;
-/// When an object has more than this in rows, they are packed into its data file.
-const INLINE_TOTAL: u64 = 256 << 10;
+/// When an object has more than this in rows, they are packed into its data file, beside the commits.
+pub(super) const INLINE_TOTAL: u64 = 256 << 10;
+/// When it has more than this, because that was too slow or did not work, they are packed in the commit.
+const INLINE_MAX: u64 = 4 * INLINE_TOTAL;
+/// Room for runs of rows that do not follow each other: each begins with a block.
+const MORE_RUNS: u64 = 4;
 /// The longest extent in a data file: bounds what one row's checksums take.
 const MAX_EXTENT: usize = 1 << 20;
 /// A data file that has grown to this gets no more data, so that it can go when its data is dead.
@@ -44,6 +49,7 @@ pub(super) struct Garbage {
 pub(super) struct Apply<'a> {
     db: &'a Db,
     files: &'a Files,
+    packer: &'a Packer,
     target: &'a Target,
     dirty: &'a mut Dirty,
     /// By index of the op.
@@ -57,12 +63,15 @@ pub(super) struct Apply<'a> {
     pub garbage: Vec<Garbage>,
     /// Objects whose row went; their watches go too.
     pub removed: Vec<i64>,
+    /// Set aside for the object's rows.
+    pub room: Option<Room>,
 }
 
 impl<'a> Apply<'a> {
     pub fn new(
         db: &'a Db,
         files: &'a Files,
+        packer: &'a Packer,
         target: &'a Target,
         dirty: &'a mut Dirty,
         staged: &'a HashMap<usize, Staged>,
@@ -70,7 +79,21 @@ impl<'a> Apply<'a> {
     ) -> Apply<'a> {
         let (used, freed, garbage, removed) = (HashSet::new(), vec![], vec![], vec![]);
         let end = row.as_ref().map_or(0, |row| row.state.size);
-        Apply { db, files, target, dirty, staged, row, end, used, freed, garbage, removed }
+        Apply {
+            db,
+            files,
+            packer,
+            target,
+            dirty,
+            staged,
+            row,
+            end,
+            used,
+            freed,
+            garbage,
+            removed,
+            room: None,
+        }
     }
 
     /// Staged files that the changes named, if only for a moment: what is dead of them is garbage by now.
@@ -125,7 +148,7 @@ impl<'a> Apply<'a> {
         Ok(row)
     }
 
-    fn save(&mut self) -> StoreResult<()> {
+    pub fn save(&mut self) -> StoreResult<()> {
         let row = self.row()?;
         self.execute(
             "UPDATE object SET size = ?2, mtime = ?3, version = ?4, inline_bytes = ?5, tail_file = ?6,
@@ -229,8 +252,8 @@ impl<'a> Apply<'a> {
         self.write_to_tail(id, offset, data)
     }
 
-    /// Appends data to the object's data file and names it.
-    fn write_to_tail(&mut self, id: i64, offset: u64, data: &[u8]) -> StoreResult<()> {
+    /// Takes `length` bytes at the end of the object's data file, or of a new one.
+    fn take_tail(&mut self, length: u64) -> StoreResult<(FileId, u64)> {
         let row = self.row()?;
         let usable = |file: &FileId| row.tail_end < MAX_FILE && !self.dirty.broken.contains(file);
         let (file, at) = match row.tail_file.filter(usable) {
@@ -240,11 +263,17 @@ impl<'a> Apply<'a> {
         if let Some(old) = row.tail_file.filter(|old| *old != file) {
             self.freed.push((old, 0, 0));
         }
-        self.files.write(file, at, data, self.dirty)?;
         if let Some(row) = &mut self.row {
             row.tail_file = Some(file);
-            row.tail_end = (at + data.len() as u64).next_multiple_of(BLOCK);
+            row.tail_end = (at + length).next_multiple_of(BLOCK);
         }
+        Ok((file, at))
+    }
+
+    /// Appends data to the object's data file and names it.
+    fn write_to_tail(&mut self, id: i64, offset: u64, data: &[u8]) -> StoreResult<()> {
+        let (file, at) = self.take_tail(data.len() as u64)?;
+        self.files.write(file, at, data, self.dirty)?;
         self.name_file_data(id, offset, data.len(), file, at, &block_sums(data))
     }
 
@@ -333,12 +362,22 @@ impl<'a> Apply<'a> {
         Ok(())
     }
 
-    /// Moves the object's rows into its data file when they have become many.
+    /// Sees to it that the object's rows move into its data file when they have become many.
     fn pack(&mut self) -> StoreResult<()> {
         let row = self.row()?;
-        if row.inline_bytes <= INLINE_TOTAL {
-            return Ok(());
+        if row.inline_bytes > INLINE_MAX {
+            return self.pack_now(&row);
         }
+        if self.packer.wants(row.id, row.inline_bytes) {
+            let bytes = row.inline_bytes.next_multiple_of(BLOCK) + MORE_RUNS * BLOCK;
+            let (file, at) = self.take_tail(bytes)?;
+            let (target, object, inline_bytes) = (self.target.clone(), row.id, row.inline_bytes);
+            self.room = Some(Room { target, object, inline_bytes, file, at, bytes });
+        }
+        Ok(())
+    }
+
+    fn pack_now(&mut self, row: &ObjectRow) -> StoreResult<()> {
         // Runs of neighbours, with the data.
         let mut runs: Vec<(u64, Vec<u8>)> = Vec::new();
         for extent in Extent::load(self.db, self.target, row.id, 0, u64::MAX)? {
@@ -347,21 +386,44 @@ impl<'a> Apply<'a> {
                 Some((from, run)) if *from + run.len() as u64 == extent.start => run.extend_from_slice(data),
                 Some(_) | None => runs.push((extent.start, data.to_vec())),
             }
-            if let Some(row) = &mut self.row {
-                row.extent_bytes = row.extent_bytes.saturating_sub(extent.length);
-                row.extent_sums -= extent.sum(row.id);
-                row.inline_bytes = row.inline_bytes.saturating_sub(extent.length);
-            }
+            self.forget_rows(extent.length, extent.sum(row.id));
         }
         for (from, data) in runs {
-            let (first, end) = (from as i64, (from + data.len() as u64) as i64);
-            self.execute(
-                "DELETE FROM extent WHERE object = ?1 AND start >= ?2 AND start < ?3",
-                params![row.id, first, end],
-            )?;
+            self.delete_rows(row.id, from, data.len() as u64)?;
             self.write_to_tail(row.id, from, &data)?;
         }
         Ok(())
+    }
+
+    /// Names a copy of the rows of `start..start + length` in their place. `row_sums`: theirs, added up; `sums`: the CRCs of the copy's
+    /// blocks.
+    pub fn move_rows(
+        &mut self,
+        start: u64,
+        length: u64,
+        row_sums: i64,
+        file: FileId,
+        at: u64,
+        sums: &[u8],
+    ) -> StoreResult<()> {
+        let id = self.row()?.id;
+        self.forget_rows(length, row_sums);
+        self.delete_rows(id, start, length)?;
+        self.name_file_data(id, start, length as usize, file, at, sums)
+    }
+
+    /// What the object's row counts of rows that go.
+    fn forget_rows(&mut self, bytes: u64, sums: i64) {
+        if let Some(row) = &mut self.row {
+            row.extent_bytes = row.extent_bytes.saturating_sub(bytes);
+            row.extent_sums -= sums;
+            row.inline_bytes = row.inline_bytes.saturating_sub(bytes);
+        }
+    }
+
+    fn delete_rows(&self, id: i64, start: u64, length: u64) -> StoreResult<()> {
+        let sql = "DELETE FROM extent WHERE object = ?1 AND start >= ?2 AND start < ?3";
+        self.execute(sql, params![id, start as i64, (start + length) as i64]).map(drop)
     }
 
     /// Gives up a data file of which nothing is left: an object that is emptied and filled anew gets a new one.

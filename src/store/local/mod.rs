@@ -15,6 +15,7 @@ mod fixed;
 mod folder;
 mod forked;
 mod helpers;
+mod pack;
 mod queue;
 mod schema;
 mod spare;
@@ -41,6 +42,7 @@ use self::fixed::FixedState;
 use self::folder::{Folder, Presence};
 use self::forked::Opened;
 use self::helpers::Helpers;
+use self::pack::Packer;
 use self::queue::{Call, Queue};
 use self::schema::Db;
 use self::threads::{Job, Pool};
@@ -75,6 +77,7 @@ struct Shared {
     addr: EntityAddr,
     fenced: Fenced,
     files: Files,
+    packer: Packer,
     queue: Queue,
     pool: Pool,
     events: Events,
@@ -132,6 +135,7 @@ impl LocalStore {
             fenced: Fenced::parse(&address)?,
             address,
             files: Files::new(folder.path.join("data"), gid),
+            packer: Packer::default(),
             queue: Queue::default(),
             pool: Pool::default(),
             events: Events::open(&clients, gid, options.watch_timeout_s)?,

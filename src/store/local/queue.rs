@@ -16,6 +16,9 @@ use crate::sync::{Condvar, Mutex};
 const BATCH_ITEMS: usize = 128;
 const BATCH_BYTES: usize = 32 << 20;
 
+/// So many calls are worth a commit of their own.
+const MANY_WITH_OTHERS: usize = 16;
+
 /// An op list for the writer.
 pub(super) struct List {
     pub number: u64,
@@ -52,6 +55,8 @@ struct UnderWay {
 #[derive(Default)]
 struct State {
     items: VecDeque<Item>,
+    /// Goes with the next other item.
+    with_others: Vec<Box<dyn Call>>,
     under_way: HashMap<Target, UnderWay>,
     /// Rows of garbage that was freed.
     cleaned: Vec<i64>,
@@ -125,6 +130,18 @@ impl Queue {
         state.items.push_back(Item::Call(call));
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// Work that nobody waits for: it shares the next commit. Dropped when the store is closed.
+    pub fn call_with_others(&self, call: Box<dyn Call>) {
+        let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
+        state.with_others.push(call);
+        if state.with_others.len() >= MANY_WITH_OTHERS {
+            self.changed.notify_one();
+        }
     }
 
     pub fn read_done(&self, target: &Target) {
@@ -232,6 +249,9 @@ impl State {
         }
         rest.append(&mut self.items);
         self.items = rest;
+        if !batch.is_empty() || self.closed || self.with_others.len() >= MANY_WITH_OTHERS {
+            batch.extend(self.with_others.drain(..).map(Item::Call));
+        }
         batch
     }
 }

@@ -16,6 +16,7 @@ use super::apply::{Apply, Garbage};
 use super::events::{EVENT_LOST, insert_event};
 use super::files::{Dirty, io_error};
 use super::folder::release_reserve;
+use super::pack::Room;
 use super::queue::{Item, List};
 use super::schema::Db;
 use super::view::{ObjectRow, View};
@@ -30,8 +31,9 @@ pub(super) struct Transaction<'a> {
     pub now_ns: u64,
     /// Clients that have events to fetch after the commit.
     pub wake: &'a mut BTreeSet<u64>,
-    dirty: &'a mut Dirty,
+    pub dirty: &'a mut Dirty,
     garbage: &'a mut Vec<Garbage>,
+    rooms: &'a mut Vec<Room>,
 }
 
 pub(super) struct Writer {
@@ -44,6 +46,15 @@ pub(super) struct Writer {
 
 /// What one item came to inside of a transaction that committed.
 type ItemResult = StoreResult<Option<Reply>>;
+
+/// A transaction that is durable, and what follows from it.
+#[derive(Default)]
+struct Committed {
+    results: Vec<ItemResult>,
+    wake: BTreeSet<u64>,
+    garbage: Vec<Garbage>,
+    rooms: Vec<Room>,
+}
 
 impl Writer {
     pub fn new(shared: Arc<Shared>, db: Db) -> StoreResult<Writer> {
@@ -116,22 +127,20 @@ impl Writer {
             let _ = self.db.conn.execute_batch("ROLLBACK");
         }
         let _ = flock(&self.turn, FlockOperation::Unlock);
-        let (results, wake, garbage) = result?;
+        let Committed { results, wake, garbage, rooms } = result?;
         for gid in wake {
             self.shared.wake(gid);
         }
         if !garbage.is_empty() {
             self.shared.clean_later(garbage);
         }
+        for room in rooms {
+            self.shared.pack_later(room);
+        }
         Ok(results)
     }
 
-    #[allow(clippy::type_complexity)]
-    fn transact(
-        &mut self,
-        items: &mut [Item],
-        cleaned: &[i64],
-    ) -> StoreResult<(Vec<ItemResult>, BTreeSet<u64>, Vec<Garbage>)> {
+    fn transact(&mut self, items: &mut [Item], cleaned: &[i64]) -> StoreResult<Committed> {
         let db = &self.db;
         let sql = |text: &str| {
             let done = db.conn.prepare_cached(text).and_then(|mut statement| statement.execute([]));
@@ -140,7 +149,7 @@ impl Writer {
         sql("BEGIN IMMEDIATE")?;
         let now_ns = super::now_ns();
         let fenced = super::clients::is_fenced(db, &self.shared, now_ns)?;
-        let (mut wake, mut garbage, mut results) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut done = Committed::default();
         for row in cleaned {
             let deleted = db
                 .conn
@@ -154,14 +163,15 @@ impl Writer {
             if !alone {
                 sql("SAVEPOINT item")?;
             }
-            let (mut item_wake, mut item_garbage) = (BTreeSet::new(), Vec::new());
+            let (mut wake, mut garbage, mut rooms) = (BTreeSet::new(), Vec::new(), Vec::new());
             let mut tx = Transaction {
                 db,
                 shared: &self.shared,
                 now_ns,
-                wake: &mut item_wake,
+                wake: &mut wake,
                 dirty: &mut self.dirty,
-                garbage: &mut item_garbage,
+                garbage: &mut garbage,
+                rooms: &mut rooms,
             };
             let result = match item {
                 Item::List(_) if fenced => Err(StoreError::Blocklisted),
@@ -177,21 +187,22 @@ impl Writer {
                 }
                 if alone {
                     sql("ROLLBACK")?;
-                    return Ok((vec![result], wake, garbage));
+                    return Ok(Committed { results: vec![result], ..Committed::default() });
                 }
                 sql("ROLLBACK TO item")?;
             } else {
-                wake.append(&mut item_wake);
-                garbage.append(&mut item_garbage);
+                done.wake.append(&mut wake);
+                done.garbage.append(&mut garbage);
+                done.rooms.append(&mut rooms);
             }
             if !alone {
                 sql("RELEASE item")?;
             }
-            results.push(result);
+            done.results.push(result);
         }
         self.shared.files.sync(&mut self.dirty)?;
         sql("COMMIT")?;
-        Ok((results, wake, garbage))
+        Ok(done)
     }
 
     /// The transaction is over: tells those who wait.
@@ -237,10 +248,12 @@ impl Transaction<'_> {
         let version = row.as_ref().map_or(0, |row| row.state.version).max(floor) + 1;
         let mtime_ns = request.mtime_ns.unwrap_or(self.now_ns);
         let after = outcome.size_after.map(|size| ObjectState { size, mtime_ns, version });
-        let mut apply = Apply::new(self.db, &self.shared.files, target, self.dirty, &list.staged, row);
+        let (files, packer) = (&self.shared.files, &self.shared.packer);
+        let mut apply = Apply::new(self.db, files, packer, target, self.dirty, &list.staged, row);
         apply.run(std::mem::take(&mut outcome.mutations), after)?;
         list.used = apply.used_files();
         self.garbage.append(&mut apply.garbage);
+        self.rooms.extend(apply.room.take());
         let removed = std::mem::take(&mut apply.removed);
         for object in removed {
             self.drop_watches(object)?;
