@@ -1,6 +1,6 @@
 /* A fixed series of work on an image and on plain objects, on a file system that fails (faultfs), and a check of what is left.
  *
- * Usage: faults -f FAULTFS -d DIR -m MODE [-s SEED] [-n OPS] [-k CALL] [-T SECONDS | -a] [-j SHARD/SHARDS] [-c LINES] [-l TEXT] [-v]
+ * Usage: faults -f FAULTFS -d DIR -m MODE [-s SEED] [-n OPS] [-k CALL] [-T SECONDS | -a] [-j SHARD/SHARDS] [-c LINES] [-l TEXT] [-S] [-v]
  *
  * MODE: power        at call K the power goes; every way in which what was not synced may survive is checked
  *       nospace      ENOSPC at call K;  nospace-long: from K on for 40 calls;  nospace-short: the write at K is cut in half
@@ -105,6 +105,8 @@ static void die(const char *what, int r)
 
 /* ---- connections ---- */
 
+static int local_log; /* -S: the image has a log beside the store, on the same disk */
+
 struct conn {
     rados_t cluster;
     rados_ioctx_t io;
@@ -117,6 +119,8 @@ static int connect_to(struct conn *c, const char *folder)
     int r;
     memset(c, 0, sizeof *c);
     snprintf(conf, sizeof conf, "local:%s", folder);
+    /* The log's path is in the image, and what survives is written to another folder. */
+    if (local_log && chdir(folder) < 0) return -errno;
     if ((r = rados_create(&c->cluster, "admin")) < 0) return r;
     rados_conf_read_file(c->cluster, getenv("FAULTS_CONF"));
     if ((r = rados_conf_set(c->cluster, "mon_host", conf)) >= 0 && (r = rados_connect(c->cluster)) >= 0 &&
@@ -448,6 +452,12 @@ static void work(const char *folder)
     int order = 20, r;
     rng_state = seed;
     retry(&c, folder, 0);
+    /* Less than Ceph's least, which only an override can say: the file system is in memory. */
+    for (int tries = 0; local_log && (r = rbd_pool_metadata_set(c.io, "conf_rbd_persistent_cache_size", "4194304")) < 0; tries++) {
+        note("rbd_pool_metadata_set", r);
+        if (tries == 60) tell("clear");
+        if (tries == 70) _exit(bad("rbd_pool_metadata_set does not work again: %d", r) + 9);
+    }
     sh->created = 1;
     sh->base.blocks = BLOCKS;
     for (int tries = 0; (r = rbd_create(c.io, IMAGE, BLOCKS * BLOCK, &order)) < 0; tries++) {
@@ -712,7 +722,7 @@ int main(int argc, char **argv)
     int o;
     err = stderr;
     if (getenv("LOGRBD_SEED")) seed = strtoull(getenv("LOGRBD_SEED"), NULL, 0);
-    while ((o = getopt(argc, argv, "f:d:m:s:n:k:T:aj:c:l:v")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "f:d:m:s:n:k:T:aj:c:l:Sv")) != -1) switch (o) {
         case 'f': faultfs = optarg; break;
         case 'd': dir = optarg; break;
         case 'm': mode = optarg; break;
@@ -724,6 +734,7 @@ int main(int argc, char **argv)
         case 'j': if (sscanf(optarg, "%d/%d", &shard, &shards) != 2) return 2; break;
         case 'c': extra = optarg; break;
         case 'l': lazy = optarg; break;
+        case 'S': local_log = 1; break;
         case 'v': verbose = 1; break;
         default: return 2;
         }

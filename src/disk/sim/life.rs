@@ -31,7 +31,12 @@ pub(super) type Lives<T> = Result<T, Over>;
 pub(super) async fn live(world: Arc<World>, host: Arc<Group>) -> Lives<()> {
     let faults = Arc::new(world.plan.faults());
     let store = world.network.faulty_client(&host, faults);
-    let (names, options) = (world.names.clone(), world.plan.options.clone());
+    let (names, mut options) = (world.names.clone(), world.plan.options.clone());
+    if !world.machines.is_empty() {
+        // Mostly on the first one.
+        let machine = world.sim.below(4) / 3 % world.machines.len() as u64;
+        options = world.options_on(&world.machines[machine as usize], &host);
+    }
     let disk = Disk::open(store.clone(), names, options, host.clone()).await;
     let disk = disk.map_err(|error| world.over(u32::MAX, &error))?;
     // The epoch is known to us only when we have it.
@@ -107,7 +112,7 @@ impl Life {
     /// Right after the take-over.
     async fn begin(self: Arc<Self>) -> Lives<()> {
         let oracle = &self.world.oracle;
-        oracle.leads(self.epoch);
+        self.world.leads(self.epoch);
         self.check_all("the state after a take-over is that of its last record").await?;
         let known = oracle.snaps();
         let found = self.tried(self.disk.snap_list().await)?;

@@ -240,6 +240,41 @@ impl Oracle {
         state.leader = state.leader.max(epoch);
     }
 
+    /// A writer was let in whose machine has the log of the one before, or all of whose changes are in the store: what it
+    /// holds is what the one before held at some moment, and that is not before its last acknowledgement.
+    pub fn leads_with_log(&self, epoch: u32) {
+        {
+            let mut state = self.state.lock();
+            let before = state.leader;
+            let head = state.epochs.get(&epoch).map_or(Image::default(), |epoch| epoch.head.clone());
+            let acked = state.acked.get(&before).copied().unwrap_or(0);
+            let covered = state.covered(before, epoch, u64::MAX);
+            if let Some(older) = state.epochs.get(&before) {
+                let mut image = older.base.clone();
+                let done = older.changes.iter().take_while(|(lsn, _)| *lsn <= acked.max(covered)).count();
+                let mut is_prefix = false;
+                for (n, (lsn, change)) in older.changes.iter().enumerate() {
+                    is_prefix |= n >= done && image.sectors == head.sectors;
+                    image.apply(*lsn, change);
+                }
+                is_prefix |= image.sectors == head.sectors;
+                if !is_prefix {
+                    let detail = format!(
+                        "epoch {epoch} goes on from record {covered} of epoch {before}, which acknowledged {acked}, and holds \
+                         what that never held after it"
+                    );
+                    broken("what was flushed to a local log is there, and a prefix", detail);
+                }
+            }
+            // From here on it is this one's to keep: replay has brought it to the store.
+            let newest =
+                state.epochs.get(&epoch).and_then(|epoch| epoch.changes.last()).map_or(0, |(lsn, _)| *lsn);
+            state.acked.retain(|older, _| *older >= epoch);
+            state.acked.insert(epoch, newest);
+        }
+        self.leads(epoch);
+    }
+
     /// Whether `found` is what a reader may see that has followed the log to `lsn`, when `acked` had been
     /// acknowledged before it looked.
     pub fn check_reader(&self, lsn: u64, first: u64, found: &[u32], acked: &[(u32, u64)]) {

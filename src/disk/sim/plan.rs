@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Doom, Faults};
+use crate::disk::ssd::LocalLogOptions;
 use crate::disk::testing::Chance;
 use crate::disk::{CacheOptions, DiskOptions};
 
@@ -27,6 +28,8 @@ pub(super) struct Plan {
     pub slow_us: u64,
     pub stuck: u64,
     pub torn: u64,
+    /// Machines with local logs on which openers live; 0: there are no such logs.
+    pub machines: u64,
     /// What happens to the first opener's first host, instead of what chance says.
     pub first_doom: Option<Vec<(u64, Doom)>>,
 }
@@ -81,8 +84,25 @@ impl Plan {
             slow_us: [0, 0, 200, 20_000, 1_000_000][c.below(5) as usize],
             stuck: [0, 0, 20, 100][c.below(4) as usize],
             torn,
+            machines: 0,
             first_doom: None,
         }
+    }
+
+    /// A world whose openers have local logs.
+    pub fn draw_local(seed: u64) -> Plan {
+        let mut plan = Plan::draw(seed);
+        let mut chance = Chance::new(seed ^ 0x6c6f_6361_6c00);
+        plan.machines = 1 + chance.below(2);
+        // Few openers: who finds another's log is refused.
+        plan.openers = 1 + chance.below(2);
+        plan.lives = 3 + chance.below(4);
+        // What only the log has stays there for some time.
+        let ages = [10, 1000, 100_000][chance.below(3) as usize];
+        plan.options.cache.max_dirty_age = Duration::from_millis(ages);
+        let log = LocalLogOptions { folder: "/ssd".into(), size_bytes: 0 };
+        plan.options.local.log = Some(log);
+        plan
     }
 
     /// A small one for a crash at every step.

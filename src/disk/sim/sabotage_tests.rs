@@ -34,25 +34,40 @@ const ALL: &[(Sabotage, u64)] = &[
     (Sabotage::RollbackKeepsNewer, 33),
     (Sabotage::ResizeKeepsCutOff, 2),
 ];
+/// In worlds with local logs.
+const LOCAL: &[(Sabotage, u64)] = &[
+    (Sabotage::LocalAckBeforeMark, 0),
+    (Sabotage::LocalAckBeforeSync, 0),
+    (Sabotage::LocalReplayFromStart, 0),
+    (Sabotage::LocalAckOverBarrier, 0),
+];
 const SEEDS: u64 = 600;
 
 /// With LOGRBD_SEEDS=n: from seed 0 on (and LOGRBD_SABOTAGE=name: that one alone), for the table in docs/simulation.md.
 #[test]
 fn every_broken_promise_is_found() {
+    find(ALL, Plan::draw);
+}
+
+#[test]
+fn every_broken_promise_of_local_logs_is_found() {
+    find(LOCAL, Plan::draw_local);
+}
+
+fn find(all: &[(Sabotage, u64)], draw: impl Fn(u64) -> Plan) {
     let asked = std::env::var("LOGRBD_SEEDS").ok().and_then(|n| n.parse::<u64>().ok());
     let mut missed = Vec::new();
     let only = std::env::var("LOGRBD_SABOTAGE").ok();
-    for &(broken, known) in ALL {
+    for &(broken, known) in all {
         if only.as_ref().is_some_and(|only| *only != format!("{broken:?}")) {
             continue;
         }
         let seeds = (asked.is_none()).then_some(known).into_iter().chain(0..asked.unwrap_or(SEEDS));
-        let mut found =
-            seeds.filter_map(|seed| Some((seed, run(seed, Plan::draw(seed), Some(broken)).broken?)));
+        let mut found = seeds.filter_map(|seed| Some((seed, run(seed, draw(seed), Some(broken)).broken?)));
         match found.next() {
             Some((seed, found)) => {
                 // The same world without the sabotage keeps all promises.
-                assert_eq!(run(seed, Plan::draw(seed), None).broken, None, "seed {seed}");
+                assert_eq!(run(seed, draw(seed), None).broken, None, "seed {seed}");
                 let found = found.lines().next().unwrap_or_default().to_owned();
                 println!("| {broken:?} | {seed} | {} |", found.chars().take(120).collect::<String>());
             }

@@ -12,6 +12,7 @@ use super::plan::Plan;
 use super::*;
 use crate::disk::check::{Damage, check};
 use crate::disk::sabotage::{Sabotage, listen, sabotage};
+use crate::disk::ssd::volatile::VolatileDisk;
 use crate::disk::{DiskError, SnapshotId};
 use crate::env::Env;
 use crate::store::{ListCursor, Op, OpOut, Request, Target};
@@ -22,6 +23,7 @@ pub(super) struct World {
     pub names: DiskNames,
     pub plan: Plan,
     pub oracle: Arc<Oracle>,
+    pub machines: Vec<VolatileDisk>,
     done: AtomicBool,
     /// Polls of the first opener's first host.
     steps: AtomicU64,
@@ -66,6 +68,9 @@ async fn world(sim: Arc<Sim>, plan: Plan, oracle: Arc<Oracle>) -> u64 {
         sim: sim.clone(),
         network,
         names,
+        machines: (0..plan.machines)
+            .map(|n| VolatileDisk { crashes: true, ..VolatileDisk::new(&format!("machine {n}")) })
+            .collect(),
         plan,
         oracle,
         done: AtomicBool::new(false),
@@ -169,7 +174,8 @@ async fn read_along(world: Arc<World>, host: Arc<Group>) {
     let (names, options) = (world.names.clone(), world.plan.options.clone());
     let mut disk = None;
     while !world.done.load(Ordering::SeqCst) {
-        let acked = world.oracle.acked_so_far();
+        // What was flushed to a local log is not for readers.
+        let acked = if world.plan.machines > 0 { Vec::new() } else { world.oracle.acked_so_far() };
         let opened = match disk.take().filter(|_| !sim.one_in(10)) {
             Some(disk) => Ok(disk),
             None => Disk::open(store.clone(), names.clone(), options.clone(), host.clone()).await,
@@ -215,6 +221,8 @@ impl World {
             DiskError::NoSnapshot => {
                 epoch != u32::MAX && (self.plan.openers > 1 || self.oracle.newest_epoch() > epoch)
             }
+            // Another machine's, or that of a host that sleeps.
+            DiskError::LocalLog { .. } => epoch == u32::MAX && self.plan.machines > 0,
             // Found while it did not get to know that it was fenced.
             DiskError::Corrupt { .. } => fenced && self.plan.has_errors() && epoch != u32::MAX,
             error => self.is_fault(error),
@@ -225,16 +233,46 @@ impl World {
         Over
     }
 
+    /// What an opener on a machine goes by.
+    pub fn options_on(&self, machine: &VolatileDisk, host: &Arc<Group>) -> DiskOptions {
+        let mut options = self.plan.options.clone();
+        options.local.disk = Arc::new(VolatileDisk { env: Some(host.clone()), ..machine.clone() });
+        options
+    }
+
+    pub fn leads(&self, epoch: u32) {
+        if self.machines.is_empty() { self.oracle.leads(epoch) } else { self.oracle.leads_with_log(epoch) }
+    }
+
     /// Nobody else is there, nothing goes wrong: what is there must be what was promised.
     async fn last_look(&self) {
         let store: Arc<dyn Store> = self.network.quiet_client();
         let host = self.sim.group();
-        let (names, options) = (self.names.clone(), self.plan.options.clone());
+        let (names, mut options) = (self.names.clone(), self.plan.options.clone());
         let failed = |error: DiskError| -> ! { broken("an image can be opened", error.to_string()) };
+        let reader = Disk::open(store.clone(), names.clone(), options.clone(), host.clone()).await;
+        let mark = reader.unwrap_or_else(|error| failed(error)).local_mark().await;
+        let mark = mark.unwrap_or_else(|error| failed(error));
+        for machine in &self.machines {
+            let here = mark.as_ref().is_none_or(|mark| mark.host == machine.host);
+            options = self.options_on(machine, &host);
+            if !here {
+                let disk = Disk::open(store.clone(), names.clone(), options.clone(), host.clone()).await;
+                match disk.unwrap_or_else(|error| failed(error)).acquire().await {
+                    Err(DiskError::LocalLog { .. }) => {}
+                    outcome => broken("another host does not write", format!("{outcome:?}")),
+                }
+            }
+        }
+        if let Some(machine) =
+            self.machines.iter().find(|m| mark.as_ref().is_none_or(|mark| mark.host == m.host))
+        {
+            options = self.options_on(machine, &host);
+        }
         let disk = Disk::open(store.clone(), names.clone(), options.clone(), host.clone()).await;
         let disk = disk.unwrap_or_else(|error| failed(error));
         disk.acquire().await.unwrap_or_else(|error| failed(error));
-        self.oracle.leads(disk.epoch().0);
+        self.leads(disk.epoch().0);
         let head = self.oracle.head(disk.epoch().0);
         if disk.size_bytes() != head.size_bytes() {
             broken(

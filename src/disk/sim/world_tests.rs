@@ -41,6 +41,12 @@ fn worlds_keep_all_promises() {
 }
 
 #[test]
+fn worlds_with_local_logs_keep_all_promises() {
+    let first = std::env::var("LOGRBD_FIRST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    all(first..first + seeds(150), |seed| run(seed, Plan::draw_local(seed), None).broken);
+}
+
+#[test]
 fn what_was_found_stays_found() {
     all(regression::SEEDS.iter().map(|(seed, _)| *seed), |seed| run(seed, Plan::draw(seed), None).broken);
 }

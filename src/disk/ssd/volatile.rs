@@ -19,6 +19,8 @@ struct Content {
     /// As it reads now, and as it was last synced.
     now: Vec<u8>,
     synced: Vec<u8>,
+    /// Where the two may differ.
+    unsynced: Vec<(usize, usize)>,
     open: bool,
     /// Grows when the power goes: who had the file open has it no more.
     life: u64,
@@ -39,6 +41,8 @@ pub(crate) struct VolatileDisk {
     pub files: Arc<Mutex<Files>>,
     /// With a clock, reads, writes and syncs take some time of it.
     pub env: Option<Arc<dyn Env>>,
+    /// Whoever drops a file without having closed it has lost its power, or only its life.
+    pub crashes: bool,
 }
 
 impl std::fmt::Debug for VolatileDisk {
@@ -47,25 +51,43 @@ impl std::fmt::Debug for VolatileDisk {
     }
 }
 
+impl Content {
+    fn write(&mut self, at: usize, data: &[u8]) {
+        self.now[at..at + data.len()].copy_from_slice(data);
+        self.unsynced.push((at, at + data.len()));
+    }
+
+    fn sync(&mut self) {
+        for (from, to) in std::mem::take(&mut self.unsynced) {
+            self.synced[from..to].copy_from_slice(&self.now[from..to]);
+        }
+    }
+
+    fn lose_power(&mut self, chance: &mut Chance) {
+        for (from, to) in self.unsynced.clone() {
+            for at in (from..to).step_by(SECTOR) {
+                let sector = at..(at + SECTOR).min(to);
+                if chance.one_in(2) {
+                    self.now[sector.clone()].copy_from_slice(&self.synced[sector]);
+                }
+            }
+        }
+        self.sync();
+    }
+}
+
 impl VolatileDisk {
     pub fn new(host: &str) -> VolatileDisk {
-        VolatileDisk { host: host.into(), files: Arc::default(), env: None }
+        VolatileDisk { host: host.into(), files: Arc::default(), env: None, crashes: false }
     }
 
     /// The host has lost its power: of what was not synced any sectors are there.
     pub fn lose_power(&self, chance: &mut Chance) {
         for file in self.files.lock().files.values() {
             let mut file = file.lock();
-            let content = &mut *file;
-            content.synced.resize(content.now.len(), 0);
-            for (now, synced) in content.now.chunks_mut(SECTOR).zip(content.synced.chunks_mut(SECTOR)) {
-                if now != synced && chance.one_in(2) {
-                    now.copy_from_slice(synced);
-                }
-            }
-            content.synced = content.now.clone();
-            content.open = false;
-            content.life += 1;
+            file.lose_power(chance);
+            file.open = false;
+            file.life += 1;
         }
     }
 
@@ -86,8 +108,9 @@ impl VolatileDisk {
     pub fn edit(&self, path: &str, edit: impl FnOnce(&mut Vec<u8>)) {
         let file = self.files.lock().files.get(path).cloned().expect("a file");
         let mut file = file.lock();
+        let file = &mut *file;
         edit(&mut file.now);
-        file.synced = file.now.clone();
+        file.synced.clone_from(&file.now);
     }
 
     async fn pause(&self) {
@@ -126,8 +149,9 @@ impl LocalDisk for VolatileDisk {
                 locked.synced.resize(size as usize, 0);
             }
             let (life, size_bytes) = (locked.life, locked.now.len() as u64);
+            let seed = disk.env.as_ref().map_or(0, |env| env.random_u64());
             drop(locked);
-            Ok(Arc::new(VolatileFile { disk, content, life, size_bytes }) as Arc<dyn LocalFile>)
+            Ok(Arc::new(VolatileFile { disk, content, life, size_bytes, seed }) as Arc<dyn LocalFile>)
         })
     }
 
@@ -142,12 +166,17 @@ struct VolatileFile {
     content: Arc<Mutex<Content>>,
     life: u64,
     size_bytes: u64,
+    seed: u64,
 }
 
 impl Drop for VolatileFile {
     fn drop(&mut self) {
         let mut content = self.content.lock();
         if content.life == self.life {
+            content.life += 1;
+            if self.disk.crashes && self.seed & 3 != 0 {
+                content.lose_power(&mut Chance::new(self.seed));
+            }
             content.open = false;
         }
     }
@@ -176,10 +205,10 @@ impl LocalFile for VolatileFile {
                 return Err(io::Error::other("broken"));
             }
             match part {
-                Some((at, data)) => content.now[at as usize..at as usize + data.len()].copy_from_slice(&data),
+                Some((at, data)) => content.write(at as usize, &data),
                 None => {
                     disk.files.lock().syncs += 1;
-                    content.synced = content.now.clone();
+                    content.sync();
                 }
             }
             Ok(())

@@ -231,6 +231,12 @@ impl Writer {
             *self.local.mark.lock().await = Mark::Maybe;
             self.replay_local(&left).await?;
             self.drain().await?;
+            let local = &self.shared.options.local;
+            if local.log.is_none()
+                && let Err(error) = local.disk.remove(&left.mark.path).await
+            {
+                tracing::warn!("local log {}: {error}", left.mark.path);
+            }
             left.file.close().await;
         }
         let Some(options) = &self.shared.options.local.log else { return Ok(()) };
