@@ -105,6 +105,15 @@ impl Life {
         self.world.oracle.acked(self.epoch, lsn);
     }
 
+    /// In the store, or, with a local log, there.
+    fn acked_somewhere(&self, lsn: u64, changes: usize) {
+        if self.world.machines.is_empty() {
+            self.acked(lsn);
+        } else {
+            self.world.oracle.acked_changes(self.epoch, changes);
+        }
+    }
+
     fn head(&self) -> Image {
         self.world.oracle.head(self.epoch)
     }
@@ -218,10 +227,11 @@ impl Life {
     }
 
     async fn flush(&self) -> Lives<()> {
-        let newest = self.world.oracle.newest(self.epoch);
+        let oracle = &self.world.oracle;
+        let (newest, changes) = (oracle.newest(self.epoch), oracle.changes(self.epoch, None));
         self.flush_begun.store(true, Ordering::SeqCst);
         self.tried(self.disk.flush().await)?;
-        self.acked(newest);
+        self.acked_somewhere(newest, changes);
         Ok(())
     }
 
@@ -297,7 +307,9 @@ async fn work(life: Arc<Life>, region: u64) -> Lives<()> {
             broken("what is acknowledged was accepted", format!("sectors {from}+{count}, stamp {stamp}"));
         }
         if life.writes_through() {
-            life.acked(oracle.newest_at(life.epoch, from / 8, (from + count).div_ceil(8)));
+            let (first, end) = (from / 8, (from + count).div_ceil(8));
+            let changes = oracle.changes(life.epoch, Some((first, end)));
+            life.acked_somewhere(oracle.newest_at(life.epoch, first, end), changes);
         }
     }
     Ok(())

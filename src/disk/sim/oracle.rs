@@ -110,6 +110,13 @@ struct Epoch {
     snapshots: Vec<(u64, u64)>,
 }
 
+impl Epoch {
+    /// How many of its changes are in records up to `lsn`.
+    fn done(&self, lsn: u64) -> usize {
+        self.changes.iter().take_while(|(at, _)| *at <= lsn).count()
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Snap {
     pub image: Image,
@@ -125,6 +132,8 @@ struct State {
     epochs: BTreeMap<u32, Epoch>,
     /// For each epoch, the greatest LSN that was acknowledged as durable.
     acked: BTreeMap<u32, u64>,
+    /// For each epoch with a local log, how many of its changes were acknowledged as durable, there or in the store.
+    acked_changes: BTreeMap<u32, usize>,
     /// The newest epoch whose writer was let in.
     leader: u32,
     snaps: BTreeMap<u64, Snap>,
@@ -191,6 +200,33 @@ impl Oracle {
         changes.iter().rev().find(|(_, change)| touches(change)).map_or(0, |(lsn, _)| *lsn)
     }
 
+    /// How many changes an epoch has accepted, all or up to the newest one that touched a range of blocks.
+    pub fn changes(&self, epoch: u32, range: Option<(u64, u64)>) -> usize {
+        let state = self.state.lock();
+        let changes = state.epochs.get(&epoch).map_or(&[][..], |epoch| &epoch.changes);
+        let Some((first, end)) = range else { return changes.len() };
+        let touches = |change: &Change| matches!(change, Change::Blocks { lba, blocks, .. } if *lba < end && first < lba + blocks);
+        changes.iter().rposition(|(_, change)| touches(change)).map_or(0, |at| at + 1)
+    }
+
+    /// Someone was told that so many changes are durable in the local log.
+    pub fn acked_changes(&self, epoch: u32, changes: usize) {
+        let mut state = self.state.lock();
+        let known = state.acked_changes.entry(epoch).or_default();
+        *known = changes.max(*known);
+        if state.leader > epoch {
+            let upto = state.covered(epoch, state.leader, u64::MAX);
+            let there = state.epochs.get(&epoch).map_or(0, |epoch| epoch.done(upto));
+            if there < changes {
+                let detail = format!(
+                    "epoch {epoch} acknowledged {changes} changes, and epoch {} has {there} of them",
+                    state.leader
+                );
+                broken("a zombie acknowledges nothing", detail);
+            }
+        }
+    }
+
     pub fn leader(&self) -> u32 {
         self.state.lock().leader
     }
@@ -247,11 +283,12 @@ impl Oracle {
             let mut state = self.state.lock();
             let before = state.leader;
             let head = state.epochs.get(&epoch).map_or(Image::default(), |epoch| epoch.head.clone());
-            let acked = state.acked.get(&before).copied().unwrap_or(0);
+            let acked = state.acked_changes.get(&before).copied().unwrap_or(0);
             let covered = state.covered(before, epoch, u64::MAX);
-            if let Some(older) = state.epochs.get(&before) {
+            // One that hears late that it was let in is no successor of the newest.
+            if let Some(older) = state.epochs.get(&before).filter(|_| before < epoch) {
                 let mut image = older.base.clone();
-                let done = older.changes.iter().take_while(|(lsn, _)| *lsn <= acked.max(covered)).count();
+                let done = older.done(covered).max(acked);
                 let mut is_prefix = false;
                 for (n, (lsn, change)) in older.changes.iter().enumerate() {
                     is_prefix |= n >= done && image.sectors == head.sectors;
@@ -260,7 +297,7 @@ impl Oracle {
                 is_prefix |= image.sectors == head.sectors;
                 if !is_prefix {
                     let detail = format!(
-                        "epoch {epoch} goes on from record {covered} of epoch {before}, which acknowledged {acked}, and holds \
+                        "epoch {epoch} goes on from record {covered} of epoch {before}, which acknowledged {acked} changes, and holds \
                          what that never held after it"
                     );
                     broken("what was flushed to a local log is there, and a prefix", detail);
@@ -269,7 +306,6 @@ impl Oracle {
             // From here on it is this one's to keep: replay has brought it to the store.
             let newest =
                 state.epochs.get(&epoch).and_then(|epoch| epoch.changes.last()).map_or(0, |(lsn, _)| *lsn);
-            state.acked.retain(|older, _| *older >= epoch);
             state.acked.insert(epoch, newest);
         }
         self.leads(epoch);
