@@ -120,7 +120,11 @@ static int connect_to(struct conn *c, const char *folder)
     memset(c, 0, sizeof *c);
     snprintf(conf, sizeof conf, "local:%s", folder);
     /* The log's path is in the image, and what survives is written to another folder. */
-    if (local_log && chdir(folder) < 0) return -errno;
+    if (local_log) {
+        char parent[1200];
+        snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(folder, '/') - folder), folder);
+        if (chdir(parent) < 0) return -errno;
+    }
     if ((r = rados_create(&c->cluster, "admin")) < 0) return r;
     rados_conf_read_file(c->cluster, getenv("FAULTS_CONF"));
     if ((r = rados_conf_set(c->cluster, "mon_host", conf)) >= 0 && (r = rados_connect(c->cluster)) >= 0 &&
@@ -452,12 +456,6 @@ static void work(const char *folder)
     int order = 20, r;
     rng_state = seed;
     retry(&c, folder, 0);
-    /* Less than Ceph's least, which only an override can say: the file system is in memory. */
-    for (int tries = 0; local_log && (r = rbd_pool_metadata_set(c.io, "conf_rbd_persistent_cache_size", "4194304")) < 0; tries++) {
-        note("rbd_pool_metadata_set", r);
-        if (tries == 60) tell("clear");
-        if (tries == 70) _exit(bad("rbd_pool_metadata_set does not work again: %d", r) + 9);
-    }
     sh->created = 1;
     sh->base.blocks = BLOCKS;
     for (int tries = 0; (r = rbd_create(c.io, IMAGE, BLOCKS * BLOCK, &order)) < 0; tries++) {

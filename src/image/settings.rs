@@ -171,7 +171,11 @@ fn local_options(layers: &Layers) -> LocalOptions {
         layers.get("logrbd_host_id").map(|(id, _)| id.trim().to_owned()).filter(|id| !id.is_empty());
     let log = layers.get(CACHE_MODE).filter(|(mode, _)| mode == "ssd").map(|_| LocalLogOptions {
         folder: layers.get("rbd_persistent_cache_path").map_or_else(|| "/tmp".into(), |(path, _)| path),
-        size_bytes: layers.size("rbd_persistent_cache_size", 1 << 30),
+        // Ceph's option says at least 1 GiB.
+        size_bytes: match layers.size("logrbd_local_log_size", 0) {
+            0 => layers.size("rbd_persistent_cache_size", 1 << 30),
+            bytes => bytes,
+        },
     });
     LocalOptions { log, disk: Arc::new(SystemDisk { host_id }) }
 }
