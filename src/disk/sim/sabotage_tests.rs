@@ -36,10 +36,9 @@ const ALL: &[(Sabotage, u64)] = &[
 ];
 /// In worlds with local logs.
 const LOCAL: &[(Sabotage, u64)] = &[
-    (Sabotage::LocalAckBeforeMark, 0),
-    (Sabotage::LocalAckBeforeSync, 0),
+    (Sabotage::LocalAckBeforeMark, 7),
+    (Sabotage::LocalAckBeforeSync, 13),
     (Sabotage::LocalReplayFromStart, 0),
-    (Sabotage::LocalAckOverBarrier, 0),
 ];
 const SEEDS: u64 = 600;
 
