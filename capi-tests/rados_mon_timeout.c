@@ -1,66 +1,11 @@
 /* rados_mon_op_timeout: what monitors that stand still make of calls, with the option set before the connect, after it, and
  * not at all. Stops the monitors of its cluster for some seconds, so nothing else may run there. */
 #include "t.h"
-#include <dirent.h>
-#include <sched.h>
-#include <signal.h>
-
-static bool is_monitor(const char *pid)
-{
-	char path[300], line[4096];
-	snprintf(path, sizeof path, "/proc/%s/cmdline", pid);
-	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(line, 1, sizeof line - 1, f) : 0;
-	bool mon = false, here = false;
-	if (f)
-		fclose(f);
-	line[n] = 0;
-	for (char *word = line; word < line + n; word += strlen(word) + 1) {
-		size_t len = strlen(word);
-		mon |= word == line && len >= 8 && !strcmp(word + len - 8, "ceph-mon");
-		here |= !strcmp(word, getenv("CEPH_CONF"));
-	}
-	return mon && here;
-}
-
-/* Whether all threads of a process stand still. One of them takes the signal, and the others go on until it has. */
-static bool stands(const char *pid)
-{
-	char path[600], line[300];
-	bool still = true;
-	snprintf(path, sizeof path, "/proc/%s/task", pid);
-	DIR *all = opendir(path);
-	for (struct dirent *entry; all && (entry = readdir(all));) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof path, "/proc/%s/task/%s/stat", pid, entry->d_name);
-		FILE *f = fopen(path, "r");
-		char *state = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
-		still &= !state || state[2] == 'T';
-		if (f)
-			fclose(f);
-	}
-	if (all)
-		closedir(all);
-	return still;
-}
-
-static void monitors(int sig)
-{
-	DIR *all = opendir("/proc");
-	for (struct dirent *entry; (entry = readdir(all));)
-		if (is_monitor(entry->d_name)) {
-			kill(atoi(entry->d_name), sig);
-			/* Nobody but its parent is told of it. */
-			while (sig == SIGSTOP && !stands(entry->d_name))
-				sched_yield();
-		}
-	closedir(all);
-}
+#include "t_daemons.h"
 
 static void go_on(void)
 {
-	monitors(SIGCONT);
+	daemons("ceph-mon", SIGCONT);
 }
 
 /* The call with how long it took: at once, about the second of the option, or something else. */
@@ -148,7 +93,7 @@ int main(int argc, char **argv)
 	SECTION("set before the connect");
 	cluster = connected("1");
 	R(command("osd stat"));
-	monitors(SIGSTOP);
+	daemons("ceph-mon", SIGSTOP);
 	TIMED(command("osd stat"));
 	TIMED(rados_cluster_stat(cluster, &stat));
 	TIMED(rados_pool_create(cluster, name("late")));
@@ -160,14 +105,14 @@ int main(int argc, char **argv)
 	SECTION("set after the connect");
 	cluster = connected(NULL);
 	R(rados_conf_set(cluster, "rados_mon_op_timeout", "1"));
-	monitors(SIGSTOP);
+	daemons("ceph-mon", SIGSTOP);
 	struct call late[] = {{"rados_mon_command", stat_command, 0, 0, false}};
 	waiting(late, 1, 3);
 	rados_shutdown(cluster);
 
 	SECTION("not set");
 	cluster = connected(NULL);
-	monitors(SIGSTOP);
+	daemons("ceph-mon", SIGSTOP);
 	struct call endless[] = {{"rados_mon_command", stat_command, 0, 0, false}};
 	waiting(endless, 1, 3);
 	rados_shutdown(cluster);

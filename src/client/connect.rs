@@ -88,7 +88,7 @@ fn open_cluster(context: &Arc<Context>, runtime: &Handle) -> Result<Arc<dyn Stor
     let told = Arc::downgrade(context);
     connector.on_config(Arc::new(move |values| {
         if let Some(context) = told.upgrade() {
-            context.conf.lock().set_mon_values(values);
+            context.set_mon_values(values);
         }
     }));
     let asked = Arc::downgrade(context);
@@ -96,7 +96,11 @@ fn open_cluster(context: &Arc<Context>, runtime: &Handle) -> Result<Arc<dyn Stor
         // Once the handle is gone, nothing of a program's waits.
         asked.upgrade().map_or(Duration::ZERO, |context| cluster::mon_op_timeout(&context.conf.lock()))
     }));
-    let late = |_| cluster::LateOptions::from_conf(&context.conf.lock());
+    let late = |_| {
+        let conf = context.conf.lock();
+        context.osd_op_timeout.read(&conf);
+        cluster::LateOptions::from_conf(&conf).with_op_timeout(context.osd_op_timeout.clone())
+    };
     Ok(runtime::block_on(runtime, connector.connect_with(late))?)
 }
 

@@ -22,4 +22,4 @@ pub use map::{MapError, OsdMap, Pool, UpActing};
 pub use message::{CommandReply, ListedObject, NotifyReplies};
 pub use objects::ObjectStat;
 pub use op::{ObjectName, OpAnswer, OpOutcome, OpRequest, OsdError, OsdOp};
-pub use options::OsdOptions;
+pub use options::{OpTimeout, OsdOptions};

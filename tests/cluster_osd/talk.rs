@@ -224,3 +224,59 @@ async fn no_pool(cluster: &Cluster, client: &Client) {
     let other = ObjectName { pool: 4711, ..client.object("x") };
     assert!(matches!(client.osd().read(other, 0, 0).await, Err(OsdError::NoPool(4711))));
 }
+
+/// What an OSD is told of msgr2 when it starts.
+fn bind_msgr2(cluster: &Cluster, bind: bool) {
+    let conf = std::fs::read_to_string(&cluster.conf).unwrap();
+    let (rest, _) = conf.split_once("\n[osd.0]").unwrap_or((&conf, ""));
+    std::fs::write(&cluster.conf, format!("{rest}\n[osd.0]\nms_bind_msgr2 = {bind}\n")).unwrap();
+    ctl(cluster, "kill", &["osd.0"]);
+    ctl(cluster, "start", &["osd.0"]);
+}
+
+/// Waits until the map has what OSDs are said to have, by that word in its line.
+async fn addresses(cluster: &Cluster, word: &str, is: bool) {
+    for _ in 0..600 {
+        let dump = cluster.ceph(&["osd", "dump"]);
+        let line = dump.lines().find(|line| line.starts_with("osd.0 ")).unwrap();
+        if line.contains(" up ") && line.contains(word) == is {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("osd.0 does not come up");
+}
+
+#[test]
+fn an_osd_that_speaks_msgr1_only_is_named_and_waited_for_by_those_who_know_it() {
+    let cluster = Cluster::start(&["--osds", "1", "--pool", "t:8"]);
+    run(async {
+        let old = Client::new(&cluster, "t").await;
+        old.osd().write_full(old.object("x"), Bytes::from_static(b"before")).await.unwrap();
+        bind_msgr2(&cluster, false);
+        addresses(&cluster, "[v2:", false).await;
+
+        // Who never knew it otherwise is told at once, whatever is asked.
+        let new = Client::new(&cluster, "t").await;
+        assert_eq!(errno(new.osd().read(new.object("x"), 0, 0).await), Errno::EOPNOTSUPP);
+        assert_eq!(errno(new.osd().read(new.object("x"), 0, 0).await), Errno::EOPNOTSUPP);
+        let (ears, _) = Ears::new(&new, "x", true);
+        assert_eq!(errno(new.osd().watch(new.object("x"), 30, ears).await), Errno::EOPNOTSUPP);
+        let version = vec!["{\"prefix\": \"version\"}".to_owned()];
+        let command = new.osd().command(CommandTarget::Osd(0), version, Bytes::new()).await;
+        assert_eq!(errno(command), Errno::EOPNOTSUPP);
+
+        // Who had a session waits, as for one that is down.
+        old.osd().wait_for_latest_map().await.unwrap();
+        let waiting = old.osd().write_full(old.object("x"), Bytes::from_static(b"after"));
+        let mut waiting = std::pin::pin!(waiting);
+        assert!(tokio::time::timeout(Duration::from_secs(2), &mut waiting).await.is_err());
+        bind_msgr2(&cluster, true);
+        tokio::time::timeout(Duration::from_secs(120), waiting).await.unwrap().unwrap();
+        new.osd().wait_for_latest_map().await.unwrap();
+        assert_eq!(new.osd().read(new.object("x"), 0, 0).await.unwrap(), &b"after"[..]);
+        for client in [&old, &new] {
+            client.store.end().await;
+        }
+    });
+}

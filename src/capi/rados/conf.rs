@@ -89,7 +89,7 @@ pub unsafe extern "C" fn rados_conf_set(
         // SAFETY: the contract that the header gives these arguments.
         let (cluster, option, value) =
             unsafe { (cluster_of(cluster)?, arg::text(option)?, arg::text(value)?) };
-        cluster.context().conf.lock().set(option, value)
+        cluster.context().set(option, value)
     })
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::state::State;
+use super::state::{Deadline, State};
 use super::{After, Check, Env, Objecter};
 use crate::errno::Errno;
 use crate::osd::map::OsdMap;
@@ -24,7 +24,7 @@ pub(super) struct Command {
     /// Why it is nowhere by the present map; final once the map is as new as `gone_bound`.
     missing: Option<(Errno, &'static str)>,
     gone_bound: u32,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
     done: oneshot::Sender<CommandResult>,
 }
 
@@ -71,10 +71,20 @@ impl State {
         after.wake_timer |= command.deadline.is_some();
         self.commands.insert(tid, command);
         if osd >= 0 {
-            self.ensure_session(env, osd, after);
-            self.send_command(env, tid);
+            self.send_command_to(env, osd, tid, after);
         } else {
             after.want_maps = Some(self.epoch());
+        }
+    }
+
+    fn send_command_to(&mut self, env: &Env, osd: i32, tid: u64, after: &mut After) {
+        match self.ensure_session(env, osd, after) {
+            Ok(()) => self.send_command(env, tid),
+            Err(error) => {
+                if let Some(command) = self.commands.remove(&tid) {
+                    command.finish(Err(error), after);
+                }
+            }
         }
     }
 
@@ -128,25 +138,24 @@ impl State {
                 }
                 self.finish_missing(tid, after);
             } else if osd >= 0 && (moved || lost.contains(&was_at)) {
-                self.ensure_session(env, osd, after);
-                self.send_command(env, tid);
+                self.send_command_to(env, osd, tid, after);
             }
         }
     }
 
-    pub(super) fn expire_commands(&mut self, now: Instant, seconds: u64, after: &mut After) {
-        let late = |command: &Command| command.deadline.is_some_and(|deadline| deadline <= now);
-        let tids: Vec<u64> = self.commands.iter().filter(|(_, c)| late(c)).map(|(tid, _)| *tid).collect();
-        for tid in tids {
+    pub(super) fn expire_commands(&mut self, now: Instant, after: &mut After) {
+        let late = |command: &Command| command.deadline.filter(|deadline| deadline.at <= now);
+        let late: Vec<_> = self.commands.iter().filter_map(|(tid, c)| Some((*tid, late(c)?))).collect();
+        for (tid, deadline) in late {
             if let Some(command) = self.commands.remove(&tid) {
-                command.finish(Err(OsdError::TimedOut { seconds }), after);
+                command.finish(Err(deadline.error()), after);
             }
         }
     }
 
     /// The earliest deadline of a command.
     pub(super) fn command_deadline(&self) -> Option<Instant> {
-        self.commands.values().filter_map(|command| command.deadline).min()
+        self.commands.values().filter_map(|command| Some(command.deadline?.at)).min()
     }
 }
 
@@ -165,7 +174,7 @@ impl Objecter {
             osd: -1,
             missing: None,
             gone_bound: 0,
-            deadline: self.env.options.op_timeout.map(|timeout| Instant::now() + timeout),
+            deadline: Deadline::after(self.env.options.op_timeout.get()),
             done,
         };
         self.with(|state, env, after| state.add_command(env, command, after));

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::events::Event;
-use super::state::{Op, Purpose, State};
+use super::state::{Deadline, Op, Purpose, State};
 use super::{After, Env, Objecter};
 use crate::errno::Errno;
 use crate::osd::codes::{NO_SNAP, flag, op, watch, watch_event};
@@ -232,8 +232,8 @@ impl State {
 
     fn begin_linger(&mut self, env: &Env, request: OpRequest, id: u64, step: Step, after: &mut After) {
         // As in librados: a registration has the time of a request, being asked whether a watch is still there has not.
-        let timeout = env.options.op_timeout.filter(|_| !matches!(step, Step::Ping { .. }));
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let timeout = env.options.op_timeout.get().filter(|_| !matches!(step, Step::Ping { .. }));
+        let deadline = Deadline::after(timeout);
         self.add_deadline(deadline, after);
         let op = Op {
             target: Target::new(request.flags),

@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use super::state::{Purpose, State};
 use super::submit::send;
 use super::{After, Env, Objecter};
+use crate::errno::Errno;
 use crate::net::{Connection, Handler, NetError, Ready};
+use crate::osd::OsdError;
 use crate::osd::codes::backoff;
 use crate::osd::hobject::Position;
 use crate::osd::message::{Backoff, CommandReply, OpReply, WatchNotify};
@@ -149,11 +151,24 @@ impl State {
         self.sessions.get(&osd).is_some_and(|session| session.is(connection))
     }
 
-    /// Opens a session if there is none. Nothing is sent over it yet.
-    pub(super) fn ensure_session(&mut self, env: &Env, osd: i32, after: &mut After) {
-        if self.sessions.contains_key(&osd) || self.shut {
-            return;
+    /// Opens a session if there is none. Nothing is sent over it yet. Once for each address that maps have for an OSD.
+    ///
+    /// Err: the OSD speaks msgr1 only, and always has as far as this client knows. What was never sent need not wait for it; one that
+    /// spoke msgr2 is waited for like one that is down.
+    pub(super) fn ensure_session(&mut self, env: &Env, osd: i32, after: &mut After) -> Result<(), OsdError> {
+        if !self.sessions.contains_key(&osd) && !self.shut {
+            self.open_session(env, osd, after);
         }
+        match self.sessions.get(&osd) {
+            Some(session) if session.addrs.msgr2().is_none() && !self.met.contains(&osd) => {
+                let detail = format!("osd.{osd} speaks msgr1 only");
+                Err(OsdError::Failed { errno: Errno::EOPNOTSUPP, detail })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open_session(&mut self, env: &Env, osd: i32, after: &mut After) {
         let Some(addrs) = self.map.as_ref().and_then(|map| map.osd_addrs(osd)).cloned() else { return };
         let session = Session {
             addrs,
@@ -170,12 +185,21 @@ impl State {
 
     fn connect(&mut self, env: &Env, osd: i32, after: &mut After) {
         self.next_incarnation += 1;
-        let incarnation = self.next_incarnation;
+        let (incarnation, epoch) = (self.next_incarnation, self.epoch());
         let Some(session) = self.sessions.get_mut(&osd) else { return };
         session.incarnation = incarnation;
         session.established = false;
         session.asked = None;
         session.backoffs.clear();
+        if session.addrs.msgr2().is_none() {
+            // Nothing is tried until a map has another address for it.
+            tracing::error!(
+                "osd.{osd} cannot be talked to: it speaks msgr1 only (OSD map {epoch} has {} for it), and msgr2 is needed: is \
+                 ms_bind_msgr2 off there, or was it not restarted after `ceph mon enable-msgr2`?",
+                session.addrs
+            );
+            return;
+        }
         match env.mon.authenticator() {
             Ok(auth) => {
                 let handler = FromOsd { objecter: env.me.clone(), osd, refused: Mutex::new(None) };
@@ -202,6 +226,7 @@ impl State {
         {
             session.established = true;
             session.failures = 0;
+            self.met.insert(osd);
         }
     }
 

@@ -1,8 +1,9 @@
 //! What a client has under way.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -16,6 +17,25 @@ use crate::osd::slot::Done;
 use crate::osd::target::{Rules, Target};
 use crate::osd::{OpRequest, OsdError};
 
+/// By when something must be answered.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Deadline {
+    pub at: Instant,
+    /// What it was given.
+    seconds: u64,
+}
+
+impl Deadline {
+    pub(super) fn after(timeout: Option<Duration>) -> Option<Deadline> {
+        timeout.map(|timeout| Deadline { at: Instant::now() + timeout, seconds: timeout.as_secs() })
+    }
+
+    /// When it has passed.
+    pub(super) fn error(self) -> OsdError {
+        OsdError::TimedOut { seconds: self.seconds }
+    }
+}
+
 /// A request that has a tid.
 pub(super) struct Op {
     pub request: OpRequest,
@@ -27,7 +47,7 @@ pub(super) struct Op {
     pub sent_at: u64,
     /// What it takes of objecter_inflight_op_bytes; `None`: not counted at all.
     pub budget: Option<usize>,
-    pub deadline: Option<Instant>,
+    pub deadline: Option<Deadline>,
     /// From this epoch on, a pool that is not in the map does not exist; 0: not known yet.
     pub gone_bound: u32,
 }
@@ -88,6 +108,8 @@ pub(in crate::osd) struct State {
     pub(super) map: Option<Arc<OsdMap>>,
     /// By OSD.
     pub(super) sessions: HashMap<i32, Session>,
+    /// OSDs that there was a session with at some time.
+    pub(super) met: HashSet<i32>,
     pub(super) ops: Tids<Box<Op>>,
     /// Requests beyond the limits, in order; they have no tid yet.
     pub(super) waiting: VecDeque<(OpRequest, Done, usize)>,
@@ -98,7 +120,7 @@ pub(in crate::osd) struct State {
     pub(super) last_linger: u64,
     pub(super) commands: BTreeMap<u64, Command>,
     /// Of requests, the earliest first; some may be answered already.
-    pub(super) deadlines: VecDeque<(Instant, u64)>,
+    pub(super) deadlines: VecDeque<(Deadline, u64)>,
     pub(super) map_waiters: Vec<(u32, oneshot::Sender<Result<(), OsdError>>)>,
     pub(super) barrier: u32,
     pub(super) tick: u64,

@@ -1,8 +1,7 @@
 //! Requests: limits, sending, answers.
 
-use tokio::time::Instant;
-
-use super::state::{Op, Purpose, State};
+use super::linger::Step;
+use super::state::{Deadline, Op, Purpose, State};
 use super::{After, Check, Env};
 use crate::errno::Errno;
 use crate::osd::codes::{flag, op};
@@ -76,7 +75,7 @@ impl State {
             attempts: 0,
             sent_at: 0,
             budget: Some(bytes),
-            deadline: env.options.op_timeout.map(|timeout| Instant::now() + timeout),
+            deadline: Deadline::after(env.options.op_timeout.get()),
             gone_bound: 0,
         };
         self.add_deadline(op.deadline, after);
@@ -84,15 +83,22 @@ impl State {
     }
 
     /// Of the request that gets the next tid.
-    pub(super) fn add_deadline(&mut self, deadline: Option<Instant>, after: &mut After) {
+    pub(super) fn add_deadline(&mut self, deadline: Option<Deadline>, after: &mut After) {
         let Some(deadline) = deadline else { return };
         // Those that were answered meanwhile.
         while self.deadlines.front().is_some_and(|(_, tid)| !self.ops.contains_key(tid)) {
             self.deadlines.pop_front();
         }
-        // Every request gets the same time, so this is the latest.
-        after.wake_timer |= self.deadlines.is_empty();
-        self.deadlines.push_back((deadline, self.last_tid + 1));
+        // The latest, unless the option was made smaller meanwhile.
+        let tid = self.last_tid + 1;
+        let at = match self.deadlines.back() {
+            Some((latest, _)) if *latest > deadline => {
+                self.deadlines.partition_point(|(other, _)| *other <= deadline)
+            }
+            _ => self.deadlines.len(),
+        };
+        after.wake_timer |= at == 0;
+        self.deadlines.insert(at, (deadline, tid));
     }
 
     /// Gives a request the next tid, and sends it if that can be done now.
@@ -119,7 +125,16 @@ impl State {
             after.want_maps = Some(self.epoch());
             return;
         }
-        self.ensure_session(env, osd, after);
+        let refused = self.ensure_session(env, osd, after).err();
+        let new = |op: &Op| match op.purpose {
+            Purpose::Caller(_) => op.attempts == 0,
+            Purpose::Linger { step, .. } => matches!(step, Step::Register),
+        };
+        if let Some(error) = refused
+            && self.ops.get(&tid).is_some_and(|op| new(op))
+        {
+            return self.finish(tid, Err(error), after);
+        }
         if let (Some(map), Some(session), Some(op)) =
             (&self.map, self.sessions.get(&osd), self.ops.get_mut(&tid))
         {

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::state::State;
 use super::{After, Env, Objecter};
-use crate::osd::OsdError;
 
 pub(super) async fn run(wake: Arc<Notify>, objecter: Weak<Objecter>) {
     let tick = match objecter.upgrade() {
@@ -33,7 +32,7 @@ pub(super) async fn run(wake: Arc<Notify>, objecter: Weak<Objecter>) {
         let Some(objecter) = objecter.upgrade() else { return };
         let now = Instant::now();
         objecter.with(|state, env, after| {
-            state.expire(env, now, after);
+            state.expire(now, after);
             if now >= next_tick {
                 state.tick(env, after);
             }
@@ -48,22 +47,21 @@ impl State {
     /// The earliest deadline, if there is one. The outer `None`: the client was shut down.
     #[allow(clippy::option_option)]
     fn next_deadline(&self) -> Option<Option<Instant>> {
-        let ops = self.deadlines.front().map(|(deadline, _)| *deadline);
+        let ops = self.deadlines.front().map(|(deadline, _)| deadline.at);
         (!self.shut).then(|| ops.into_iter().chain(self.command_deadline()).min())
     }
 
     /// Fails what is past its deadline.
-    fn expire(&mut self, env: &Env, now: Instant, after: &mut After) {
-        let seconds = env.options.op_timeout.map_or(0, |timeout| timeout.as_secs());
+    fn expire(&mut self, now: Instant, after: &mut After) {
         while let Some((deadline, tid)) = self.deadlines.front().copied()
-            && (deadline <= now || !self.is_timed(tid))
+            && (deadline.at <= now || !self.is_timed(tid))
         {
             self.deadlines.pop_front();
-            if deadline <= now {
-                self.finish(tid, Err(OsdError::TimedOut { seconds }), after);
+            if deadline.at <= now {
+                self.finish(tid, Err(deadline.error()), after);
             }
         }
-        self.expire_commands(now, seconds, after);
+        self.expire_commands(now, after);
     }
 
     /// Whether anybody still waits for this one.

@@ -10,7 +10,7 @@ use crate::auth::{AuthOptions, ClientAuth, SystemWorld};
 use crate::conf::Config;
 use crate::mon::{ConfigSink, MonClient, MonError, MonOptions, MonSink, OpTimeout};
 use crate::net::{Net, Options};
-use crate::osd::{OsdClient, OsdError, OsdOptions};
+use crate::osd::{self, OsdClient, OsdError, OsdOptions};
 use crate::store::StoreError;
 use crate::wire::compress::Compression;
 
@@ -47,6 +47,12 @@ pub struct LateOptions {
 }
 
 impl LateOptions {
+    /// `rados_osd_op_timeout` is what this says from now on, whenever requests begin.
+    pub fn with_op_timeout(mut self, op_timeout: osd::OpTimeout) -> LateOptions {
+        self.osd.op_timeout = op_timeout;
+        self
+    }
+
     pub fn from_conf(conf: &Config) -> LateOptions {
         let compression = Compression::of(
             &conf.str("ms_osd_compress_mode"),

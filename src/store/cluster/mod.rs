@@ -13,6 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde_json::json;
 
+pub use crate::osd::OpTimeout as OsdOpTimeout;
+
 pub use self::connect::{ConnectError, Connector, LateOptions, mon_op_timeout};
 pub use self::ping::ping;
 use self::pools::Pools;

@@ -258,7 +258,7 @@ async fn a_notification_of_an_object_that_is_not_there_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_is_not_waited_for_longer_than_a_request() {
-    let options = OsdOptions { op_timeout: Some(Duration::from_secs(3)), ..OsdOptions::default() };
+    let options = OsdOptions { op_timeout: crate::osd::OpTimeout::seconds(3), ..OsdOptions::default() };
     let world = World::new(options).await;
     let heard = Arc::new(Heard::default());
     let made = world.client.watch(name(&world.objects(1, epoch::BASE, 1)[0]), 0, heard.clone(), 0);

@@ -76,7 +76,7 @@ async fn the_limit_counts_bytes_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_times_out() {
-    let options = OsdOptions { op_timeout: Some(Duration::from_secs(7)), ..OsdOptions::default() };
+    let options = OsdOptions { op_timeout: crate::osd::OpTimeout::seconds(7), ..OsdOptions::default() };
     let world = World::new(options).await;
     let oid = &world.objects(0, epoch::BASE, 1)[0];
     let begun = tokio::time::Instant::now();
@@ -90,6 +90,27 @@ async fn a_request_times_out() {
     // An answer that comes after all that is nobody's.
     let wire = world.wire(0);
     world.answer(&wire, &wire.requests()[0], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_request_has_the_time_that_there_is_when_it_begins() {
+    let timeout = crate::osd::OpTimeout::seconds(0);
+    let options = OsdOptions { op_timeout: timeout.clone(), ..OsdOptions::default() };
+    let world = World::new(options).await;
+    let oid = &world.objects(0, epoch::BASE, 1)[0];
+    let begun = tokio::time::Instant::now();
+    let after = |seconds: u64| {
+        timeout.set_seconds(seconds);
+        world.submit(write(oid))
+    };
+    let (never, nine, two, five) = (after(0), after(9), after(2), after(5));
+    for (request, seconds) in [(two, 2), (five, 5), (nine, 9)] {
+        assert_eq!(request.await.unwrap_err(), OsdError::TimedOut { seconds });
+        assert_eq!(begun.elapsed().as_secs(), seconds);
+    }
+    let wire = world.wire(0);
+    world.answer(&wire, &wire.requests()[0], 0);
+    never.await.unwrap();
 }
 
 #[tokio::test]
