@@ -15,6 +15,8 @@ class Row:
     p99: float = None
     ops: float = None
     memory: float = None
+    # Ours has a log on this machine's disk, and is beside: Ceph's librbd without a cache ("nocache"), or the disk itself ("disk").
+    ssd: str = None
 
     @property
     def reads(self):
@@ -40,6 +42,8 @@ ROWS = [
     Row("rbd randwrite 4k qd32", "rbd", fio("randwrite", "4k", 32, BACK), rate=15, cpu=0.2, p99=0.5, ops=0.005),
     Row("rbd randwrite 4k qd32 fsync=32", "rbd", fio("randwrite", "4k", 32, "--fsync=32"), rate=8, cpu=0.3, p99=1.0, ops=0.06),
     Row("rbd randwrite 4k qd1 fsync=1", "rbd", fio("randwrite", "4k", 1, "--fsync=1"), rate=1.2, cpu=0.6, p99=1.0, ops=1.1),
+    Row("rbd randwrite 4k qd1 fsync=1 ssd", "rbd", fio("randwrite", "4k", 1, "--fsync=1"), rate=8, ssd="nocache"),
+    Row("rbd randwrite 4k qd1 fsync=1 ssd and its disk", "rbd", fio("randwrite", "4k", 1, "--fsync=1"), rate=0.5, ssd="disk"),
     Row("rbd randwrite 16k qd32", "rbd", fio("randwrite", "16k", 32, BACK), rate=5, cpu=0.3, p99=0.5, ops=0.01),
     Row("rbd randwrite 64k qd32", "rbd", fio("randwrite", "64k", 32, BACK), rate=2.5, cpu=0.5, p99=0.5),
     Row("rbd write 4k qd32", "rbd", fio("write", "4k", 32, BACK), rate=1.5, cpu=0.7, p99=0.5),

@@ -1,6 +1,7 @@
 //! The local log end to end on the model store: crashes, other hosts, lost and damaged logs, full and failing ones.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,9 +11,11 @@ use super::frame::{Change, FRAME_BYTES, FrameBuffer, FrameHeader, entries};
 use super::volatile::VolatileDisk;
 use super::*;
 use crate::disk::api_tests::{formatted, open, options, read};
+use crate::disk::sabotage::{Sabotage, sabotage};
 use crate::disk::testing::{Chance, block_on, with_seeds};
 use crate::disk::{Disk, DiskError, DiskNames, DiskOptions, LocalSeq};
 use crate::env::TokioEnv;
+use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::model::ModelCluster;
 
 const MB: u64 = 1 << 20;
@@ -296,6 +299,55 @@ fn a_log_that_fails_is_left_and_nothing_is_lost() {
         let disk = world.writer().await;
         assert_eq!(read(&disk, 0, 8192).await, [block(3), block(2)].concat());
     });
+}
+
+/// What comes after a snapshot in the order of changes is not acknowledged before the snapshot's record is durable: a replay
+/// would end before it.
+#[test]
+fn nothing_is_acknowledged_over_a_barrier() {
+    assert!(!is_acknowledged_over_a_barrier());
+    sabotage(Some(Sabotage::LocalAckOverBarrier));
+    let lost = is_acknowledged_over_a_barrier();
+    sabotage(None);
+    assert!(lost, "this test would not notice");
+}
+
+fn is_acknowledged_over_a_barrier() -> bool {
+    block_on(async {
+        let world = World::new().await;
+        let (held, hung) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (hold, hangs) = (held.clone(), hung.clone());
+        let store = FaultyStore::new(world.cluster.client(), TokioEnv::current(), move |call| {
+            let segment = call.request.target.oid.starts_with("lsvd_data");
+            if !segment || !hold.load(Ordering::SeqCst) {
+                return Fault::None;
+            }
+            hangs.store(true, Ordering::SeqCst);
+            Fault::Hang
+        });
+        let (names, options) = (world.names.clone(), world.options(&world.ssd));
+        let disk = Disk::open(store, names, options, TokioEnv::current()).await.unwrap();
+        disk.acquire().await.unwrap();
+        disk.write(0, &[&block(1)]).await.unwrap();
+        disk.flush().await.unwrap();
+        held.store(true, Ordering::SeqCst);
+        let snapshot = tokio::spawn({
+            let disk = disk.clone();
+            async move { disk.snap_create("s").await.map(drop) }
+        });
+        while !hung.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        disk.write(8192, &[&block(3)]).await.unwrap();
+        let flushed = tokio::time::timeout(Duration::from_millis(300), disk.flush()).await;
+        snapshot.abort();
+        drop(disk);
+        world.ssd.lose_process();
+        let disk = world.writer().await;
+        assert_eq!(read(&disk, 0, 4096).await, block(1));
+        assert_eq!(read(&disk, 8192, 4096).await, block(0), "replay ends before the barrier");
+        flushed.is_ok()
+    })
 }
 
 #[test]
