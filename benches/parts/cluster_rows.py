@@ -50,6 +50,8 @@ ROWS = [
     Row("rbd write 1m qd8", "rbd", fio("write", "1m", 8, BACK), rate=1.3, cpu=0.7, p99=1.0),
     Row("rbd randread 4k qd32", "rbd", fio("randread", "4k", 32), "random", rate=1.1, cpu=0.6, p99=1.0, ops=1.0),
     Row("rbd randread 4k qd1", "rbd", fio("randread", "4k", 1), "random", rate=1.1, cpu=0.6, p99=1.0),
+    Row("rbd read 4k qd1", "rbd", fio("read", "4k", 1), "seq"),
+    Row("rbd read 4k qd1 of random", "rbd", fio("read", "4k", 1), "random"),
     Row("rbd read 1m qd8", "rbd", fio("read", "1m", 8), "seq", rate=1.3, cpu=0.7, p99=1.0),
     Row("rbd read 1m qd8 of random", "rbd", fio("read", "1m", 8), "random", rate=0.8, cpu=1.0, p99=1.5),
     Row("rbd randrw 4k qd32", "rbd", fio("randrw", "4k", 32, BACK), "random", rate=3, cpu=0.4, p99=0.7),

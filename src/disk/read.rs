@@ -43,7 +43,7 @@ impl Wanted<'_> {
 
     /// Whether what is read for it goes into the cache.
     fn is_kept(&self) -> bool {
-        self.end_block() - self.first_block() <= KEPT_BLOCKS
+        self.end_block() - self.first_block() <= KEPT_BLOCKS || self.sink.fills_cache()
     }
 
     /// Gives the caller what it wants of some blocks; `data` is one block, or `None` for zeroes.

@@ -6,6 +6,10 @@ pub trait ReadSink: Send {
     fn put(&mut self, offset: u64, data: &[u8]);
     /// Fills `length` bytes at `offset` of the caller's buffer with zeroes.
     fn zero(&mut self, offset: u64, length: u64);
+    /// What is read for it goes into the cache, however much it is.
+    fn fills_cache(&self) -> bool {
+        false
+    }
 }
 
 impl ReadSink for [u8] {

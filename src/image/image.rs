@@ -15,6 +15,7 @@ use super::notice::Notice;
 use super::pool::Pool;
 use super::pool_meta;
 use super::read_lock::ReadLock;
+use super::readahead::Readahead;
 use super::settings::{Conf, Layers, Settings, check_cache_mode};
 use super::tracker::Tracker;
 use super::watch::HeaderWatch;
@@ -76,6 +77,7 @@ pub struct Image {
     pub(super) gate: Arc<Gate>,
     pub(super) lock: Mutex<LockState>,
     pub(super) read_lock: ReadLock,
+    pub(super) readahead: Readahead,
     pub(super) watch: HeaderWatch,
     pub(super) tracker: Tracker,
     /// Held by one maintenance operation at a time: what it has checked stays true while it runs.
@@ -156,6 +158,7 @@ impl Image {
             gate: Gate::new(),
             lock: Mutex::new(LockState::default()),
             read_lock: ReadLock::default(),
+            readahead: Readahead::default(),
             watch: HeaderWatch::default(),
             tracker: Tracker::default(),
             maintenance: tokio::sync::Mutex::new(()),

@@ -82,6 +82,7 @@ impl Image {
         if length > 0 {
             let _permit = self.read_permit().await?;
             self.count_read();
+            self.wait_for_readahead(offset, length).await;
             self.readable().read(offset, length, sink).await?;
             self.touch_accessed();
         }
@@ -96,7 +97,11 @@ impl Image {
         length: u64,
         sink: &mut dyn ReadSink,
     ) -> Result<ImageResult<u64>, bool> {
-        if self.gate.is_shutting() || (self.is_stale() && self.view.read().is_none()) {
+        if self.gate.is_shutting() {
+            return Err(false);
+        }
+        let loaded = self.read_ahead(offset, length);
+        if !loaded || (self.is_stale() && self.view.read().is_none()) {
             return Err(false);
         }
         let length = match clip(self.size_now(), offset, length) {

@@ -25,6 +25,7 @@ mod override_table;
 mod pool;
 pub mod pool_meta;
 mod read_lock;
+mod readahead;
 mod remove;
 mod settings;
 mod snaps;

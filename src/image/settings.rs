@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::{ImageResult, refuse};
 use super::features;
+use super::readahead::ReadaheadOptions;
 use crate::disk::ssd::{LocalLogOptions, LocalOptions, SystemDisk};
 use crate::disk::{CacheOptions, DEFAULT_SEGMENT_BYTES, DiskOptions};
 use crate::errno::Errno;
@@ -115,6 +116,7 @@ pub struct Settings {
     pub request_timeout: Duration,
     pub access_update: Duration,
     pub modify_update: Duration,
+    pub readahead: ReadaheadOptions,
 }
 
 impl Settings {
@@ -153,6 +155,11 @@ impl Settings {
             gc_record_bytes: defaults.gc_record_bytes,
             local: local_options(layers),
         };
+        // Without a cache there is nowhere to read to.
+        let readahead_bytes = match disk.read_cache_bytes {
+            0 => 0,
+            cache => layers.size("rbd_readahead_max_bytes", 512 << 10).min(cache / 8),
+        };
         let granularity = layers.size("rbd_discard_granularity_bytes", 65536);
         Settings {
             disk,
@@ -162,6 +169,11 @@ impl Settings {
             request_timeout: layers.seconds("rbd_request_timed_out_seconds", 30.0),
             access_update: layers.seconds("rbd_atime_update_interval", 60.0),
             modify_update: layers.seconds("rbd_mtime_update_interval", 60.0),
+            readahead: ReadaheadOptions {
+                trigger_requests: layers.read("rbd_readahead_trigger_requests", 10, |text| text.parse().ok()),
+                max_bytes: readahead_bytes,
+                disable_after_bytes: layers.size("rbd_readahead_disable_after_bytes", 50 << 20),
+            },
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod names;
 mod openers;
+mod readahead;
 mod rules;
 
 use std::sync::Arc;
