@@ -283,7 +283,8 @@ impl Bench {
                 let (mut checkpoints, mut took) = (0, Duration::ZERO);
                 for n in 0..regions {
                     lsn += 1;
-                    let at = RecordAt { lsn: Lsn(lsn), segment: root.replay.segment, bytes: 4176 };
+                    let at =
+                        RecordAt { lsn: Lsn(lsn), segment: root.replay.segment, bytes: 4176, payload: None };
                     let region = if scattered {
                         self.below(self.map.regions())
                     } else {

@@ -73,7 +73,8 @@ impl Disk {
     /// Makes the objects of a new, empty image. `Store` with EEXIST if the header is there already.
     pub async fn format(store: &Arc<dyn Store>, names: &DiskNames, params: &FormatParams) -> DiskResult<()> {
         params.check()?;
-        let format = Format { uuid: params.uuid, segment_bytes: params.segment_bytes };
+        let format =
+            Format { uuid: params.uuid, segment_bytes: params.segment_bytes, payloads: params.payloads };
         let state = DiskState::new(store.clone(), names.clone(), params.size_bytes, 1 << 20);
         let replay = Replay { segment: SegmentSeq(1), offset: 0 };
         let Some(mut frozen) = state.freeze(replay)? else {
@@ -126,6 +127,7 @@ impl Disk {
         env: Arc<dyn Env>,
     ) -> DiskResult<Arc<Shared>> {
         let format = Header::read(&store, &names).await?.format;
+        let names = names.with_format(&format);
         let fixed = store.fixed();
         let cache = Arc::new(ReadCache::new(options.read_cache_bytes));
         Ok(Arc::new(Shared { store, names, options, env, format, fixed, cache }))

@@ -10,8 +10,8 @@ use super::log::{RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_B
 use super::pages::all;
 use super::sabotage::{Sabotage, broken};
 use super::shared::{Shared, data_of};
-use super::{BLOCK_BYTES, DiskResult, Lba, Loc, SLOT_BYTES, SegmentSeq};
-use crate::store::Op;
+use super::{BLOCK_BYTES, DiskError, DiskResult, ExtentMap, Lba, Loc, SLOT_BYTES, SegmentSeq};
+use crate::store::{Op, Target};
 
 /// Store requests under way at once, and trailers that one of them reads.
 const REQUESTS: usize = 32;
@@ -36,13 +36,26 @@ impl Moved {
 /// What is known of the segments in which a diff found something.
 pub(super) struct Copies<'a> {
     shared: &'a Shared,
+    newer: &'a ExtentMap,
+    older: &'a ExtentMap,
     /// Whether GC wrote it.
     by_gc: BTreeMap<SegmentSeq, bool>,
 }
 
 impl<'a> Copies<'a> {
-    pub fn new(shared: &'a Shared) -> Copies<'a> {
-        Copies { shared, by_gc: BTreeMap::new() }
+    pub fn new(shared: &'a Shared, newer: &'a ExtentMap, older: &'a ExtentMap) -> Copies<'a> {
+        Copies { shared, newer, older, by_gc: BTreeMap::new() }
+    }
+
+    /// The object of a place that one of the maps has.
+    fn object_of(&self, loc: Loc) -> DiskResult<Target> {
+        let target =
+            self.shared.object_of(self.newer, loc).or_else(|| self.shared.object_of(self.older, loc));
+        target.ok_or_else(|| DiskError::Corrupt {
+            object: self.shared.names.segment(loc.segment).oid.to_string(),
+            offset: 0,
+            detail: "a map has blocks in its payload, and nobody wrote one".to_owned(),
+        })
     }
 
     /// Those of `moved` whose new place does not hold the write that the old one holds; ENOENT if a segment is gone.
@@ -88,18 +101,19 @@ impl<'a> Copies<'a> {
 
     /// Learns of segments whose they are.
     async fn look_at(&mut self, places: impl Iterator<Item = Loc>) -> DiskResult<()> {
-        let unknown: BTreeSet<SegmentSeq> =
-            places.map(|loc| loc.segment).filter(|seq| !self.by_gc.contains_key(seq)).collect();
-        let shared = self.shared;
-        let looks = unknown.into_iter().map(|seq| async move {
+        let unknown: BTreeMap<SegmentSeq, Loc> =
+            places.map(|loc| (loc.segment, loc)).filter(|(seq, _)| !self.by_gc.contains_key(seq)).collect();
+        let this = &*self;
+        let looks = unknown.into_iter().map(|(seq, loc)| async move {
             let length = (SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES) as u64;
             let read = vec![Op::Read { offset: 0, length }];
-            let raw = data_of(&mut shared.run(&shared.names.segment(seq), read).await?, 0);
+            let raw = data_of(&mut this.shared.run(&this.object_of(loc)?, read).await?, 0);
             // One whose header has rotted may be anybody's: its trailers tell.
             let header = raw.get(SEGMENT_HEADER_BYTES..).map(RecordHeader::decode);
             Ok((seq, !matches!(header, Some(Ok(header)) if header.kind != RecordKind::Gc)))
         });
-        self.by_gc.extend(all(looks, REQUESTS).await?);
+        let known = all(looks, REQUESTS).await?;
+        self.by_gc.extend(known);
         Ok(())
     }
 
@@ -115,8 +129,9 @@ impl<'a> Copies<'a> {
         }
         let shared = self.shared;
         let reads = lists.into_iter().map(|slots| async move {
-            let read = |loc: &Loc| Op::Read { offset: loc.byte_offset() + BLOCK_BYTES, length: TRAILER };
-            let target = shared.names.segment(slots[0].segment);
+            let read =
+                |loc: &Loc| Op::Read { offset: shared.offset_of(*loc).0 + BLOCK_BYTES, length: TRAILER };
+            let target = self.object_of(slots[0])?;
             let mut reply = shared.run(&target, slots.iter().map(read).collect()).await?;
             let found = slots.into_iter().enumerate().map(|(i, loc)| (loc, data_of(&mut reply, i).to_vec()));
             Ok(found.filter(|(_, trailer)| trailer.len() as u64 == TRAILER).collect::<Vec<_>>())

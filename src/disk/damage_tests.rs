@@ -203,12 +203,13 @@ fn headers_that_make_no_sense() {
             is_corrupt(&error, &target.oid, 0);
         }
         let (store, names) = crashed(1).await;
-        let mut newer = header::Format { uuid: [7; 16], segment_bytes: 1 << 20 }.encode().to_vec();
-        newer[4] = 2;
+        let mut newer =
+            header::Format { uuid: [7; 16], segment_bytes: 1 << 20, payloads: false }.encode().to_vec();
+        newer[4] = 3;
         let pairs = [(Bytes::from("format"), Bytes::from(newer))];
         run(&store, &names.header(), vec![Op::OmapSet { pairs: pairs.into() }]).await.unwrap();
         let error = try_open(&store, &names).await.map(drop).unwrap_err();
-        assert!(matches!(error, DiskError::NewerFormat { found: 2, known: 1, .. }), "{error}");
+        assert!(matches!(error, DiskError::NewerFormat { found: 3, known: 2, .. }), "{error}");
         let missing = DiskNames::new(names.pool, "", "nobody", None);
         let error = try_open(&store, &missing).await.map(drop).unwrap_err();
         assert_eq!(Errno::from(&error), Errno::ENOENT);

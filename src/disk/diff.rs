@@ -30,12 +30,12 @@ pub(crate) async fn diff(
     lba: Lba,
     blocks: u64,
 ) -> Result<Vec<DiffExtent>, DiskError> {
-    if from.is_none() {
+    let Some(older) = from else {
         // Nothing can be equal.
         return diff_places(None, to, lba, blocks).await;
-    }
+    };
     let mut walk = Walk::new(from, to, lba, blocks);
-    let mut copies = Copies::new(shared);
+    let mut copies = Copies::new(shared, to, older);
     let mut found = Vec::new();
     let mut retried = None;
     while let Some((leaf, moved)) = walk.next().await? {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::header::Header;
 use super::log::{Extent, ExtentKind, RecordKind};
 use super::pages::{Pages, StoreObjects};
+use super::payload::PayloadEpochs;
 use super::replay::{LogPosition, LogRecord};
 use super::sabotage::{Sabotage, broken};
 use super::shared::Shared;
 use super::state::{DiskState, GcMove, RecordAt};
-use super::{DiskResult, ExtentMap, Loc, Lsn, MapExtent, RootBlob, SegmentSeq, SnapshotId, SnapshotRoot};
+use super::{DiskResult, ExtentMap, Loc, Lsn, MapExtent, RootBlob, SnapshotId, SnapshotRoot};
 
 pub(crate) struct Head {
     pub shared: Arc<Shared>,
@@ -31,7 +32,16 @@ impl SnapshotView {
         let root = SnapshotRoot::decode(&snapshot.root, &names.header().oid)?;
         let limit = shared.options.map_memory_bytes as usize;
         let objects = Arc::new(StoreObjects::new(shared.store.clone(), names.clone()));
-        let map = ExtentMap::new(Pages::open(objects, limit, [root.map, None]).await?);
+        let pages = Pages::open(objects, limit, [root.map, None]).await?;
+        // Of a root that is newer than the snapshot: it has all payloads that the snapshot pins.
+        let payloads = match shared.format.payloads {
+            true => {
+                let header = Header::read(&shared.store, names).await?;
+                RootBlob::decode(&header.root, &names.header().oid)?.payloads
+            }
+            false => Vec::new(),
+        };
+        let map = ExtentMap::new(pages, PayloadEpochs::new(payloads));
         Ok(Arc::new(SnapshotView { id, map, size_bytes: root.size_bytes, lsn: root.lsn }))
     }
 }
@@ -62,19 +72,15 @@ impl Head {
             extents = &extents[..data];
         }
         self.state.reach_local(record.header.local);
-        self.apply(record.header.lsn, record.segment, record.stored_bytes(), record.header.kind, extents)
-            .await
+        self.apply(record.at(), record.header.kind, extents).await
     }
 
     pub async fn apply(
         &self,
-        lsn: Lsn,
-        segment: SegmentSeq,
-        bytes: u64,
+        at: RecordAt,
         kind: RecordKind,
         extents: &[(Extent, Option<Loc>)],
     ) -> DiskResult<()> {
-        let at = RecordAt { lsn, segment, bytes: bytes as u32 };
         match kind {
             RecordKind::Data => {
                 let extents: Vec<_> = extents

@@ -19,7 +19,12 @@ pub(crate) const SNAP_PREFIX: &str = "snap.";
 const FORMAT_MAGIC: &[u8; 4] = b"LSVF";
 const SNAP_MAGIC: &[u8; 4] = b"LSVN";
 const VERSION: u16 = 1;
+/// Of a format that has flags: readers that know only the first version refuse it.
+const FLAGS_VERSION: u16 = 2;
 const FORMAT_BYTES: usize = 32;
+const FLAGS_FORMAT_BYTES: usize = 40;
+/// The data pool is erasure-coded: segments may have payloads.
+const FLAG_PAYLOADS: u32 = 1;
 const SNAP_FIXED_BYTES: usize = 48;
 /// Omap values asked for at once.
 const PAGE: u64 = 512;
@@ -29,16 +34,24 @@ const PAGE: u64 = 512;
 pub(crate) struct Format {
     pub uuid: [u8; 16],
     pub segment_bytes: u32,
+    /// The data pool is erasure-coded and holds payloads; the segments are in the image's own pool.
+    pub payloads: bool,
 }
 
 impl Format {
     pub fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(FORMAT_BYTES);
+        let (version, length) =
+            if self.payloads { (FLAGS_VERSION, FLAGS_FORMAT_BYTES) } else { (VERSION, FORMAT_BYTES) };
+        let mut out = Vec::with_capacity(length);
         out.extend_from_slice(FORMAT_MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&(FORMAT_BYTES as u16).to_le_bytes());
+        out.extend_from_slice(&version.to_le_bytes());
+        out.extend_from_slice(&(length as u16).to_le_bytes());
         out.extend_from_slice(&self.uuid);
         out.extend_from_slice(&self.segment_bytes.to_le_bytes());
+        if self.payloads {
+            out.extend_from_slice(&FLAG_PAYLOADS.to_le_bytes());
+            out.extend_from_slice(&[0; 4]);
+        }
         out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
         out.into()
     }
@@ -49,19 +62,24 @@ impl Format {
             return Err(corrupt("bad magic"));
         }
         let found = u16_at(raw, 4);
-        if found > VERSION {
-            return Err(DiskError::NewerFormat { object: object.to_owned(), found, known: VERSION });
+        if found > FLAGS_VERSION {
+            return Err(DiskError::NewerFormat { object: object.to_owned(), found, known: FLAGS_VERSION });
         }
-        if raw.len() != FORMAT_BYTES || crc32c::crc32c(&raw[..28]) != u32_at(raw, 28) {
+        let length = if found == FLAGS_VERSION { FLAGS_FORMAT_BYTES } else { FORMAT_BYTES };
+        if raw.len() != length || crc32c::crc32c(&raw[..length - 4]) != u32_at(raw, length - 4) {
             return Err(corrupt("bad length or checksum"));
         }
-        if found != VERSION || usize::from(u16_at(raw, 6)) != FORMAT_BYTES {
+        if found < VERSION || usize::from(u16_at(raw, 6)) != length {
             return Err(corrupt("version or length"));
+        }
+        let payloads = found == FLAGS_VERSION;
+        if payloads && (u32_at(raw, 28) != FLAG_PAYLOADS || u32_at(raw, 32) != 0) {
+            return Err(corrupt("flags or reserved bytes"));
         }
         let mut uuid = [0; 16];
         uuid.copy_from_slice(&raw[8..24]);
-        let format = Format { uuid, segment_bytes: u32_at(raw, 24) };
-        FormatParams { size_bytes: 0, segment_bytes: format.segment_bytes, uuid }
+        let format = Format { uuid, segment_bytes: u32_at(raw, 24), payloads };
+        FormatParams { size_bytes: 0, segment_bytes: format.segment_bytes, uuid, payloads }
             .check()
             .map_err(|_| corrupt("segment size"))?;
         Ok(format)
@@ -317,7 +335,7 @@ mod tests {
 
     #[test]
     fn entries_of_no_known_version_are_refused() {
-        let format = Format { uuid: [7; 16], segment_bytes: 8 << 20 };
+        let format = Format { uuid: [7; 16], segment_bytes: 8 << 20, payloads: false };
         let raw = format.encode();
         assert_eq!(Format::decode("o", &with_u16(&raw, 4, VERSION)).unwrap(), format);
         assert!(Format::decode("o", &with_u16(&raw, 4, 0)).is_err());

@@ -24,6 +24,9 @@ pub mod map;
 mod names;
 mod options;
 pub(crate) mod pages;
+mod payload;
+#[cfg(test)]
+mod payload_tests;
 mod range_lock;
 mod read;
 mod reader;

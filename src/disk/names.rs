@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::SegmentSeq;
+use super::header::Format;
+use super::sabotage::{Sabotage, broken};
+use super::{SegmentSeq, WriterEpoch};
 use crate::store::{PoolId, Target};
 
 /// xattr of the header and of each segment: the writer's epoch as decimal text.
@@ -13,13 +15,15 @@ pub const EPOCH_XATTR: &str = "lsvd.epoch";
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct MapObjectNumber(pub u64);
 
-/// Where an image's objects are. Header and map objects are in `pool`, segments in `data_pool`.
+/// Where an image's objects are. Header and map objects are in `pool`, segments in `data_pool`; if that is erasure-coded,
+/// segments are in `pool`, and in `data_pool` the payloads of some of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskNames {
     pub pool: PoolId,
     pub data_pool: PoolId,
     pub namespace: Arc<str>,
     pub image_id: Arc<str>,
+    segments_in: PoolId,
 }
 
 impl DiskNames {
@@ -30,7 +34,14 @@ impl DiskNames {
             data_pool: data_pool.unwrap_or(pool),
             namespace: namespace.into(),
             image_id: image_id.into(),
+            segments_in: data_pool.unwrap_or(pool),
         }
+    }
+
+    /// The names of an image of this format.
+    pub(crate) fn with_format(&self, format: &Format) -> DiskNames {
+        let segments_in = if format.payloads { self.pool } else { self.data_pool };
+        DiskNames { segments_in, ..self.clone() }
     }
 
     /// `lsvd_header.<id>`
@@ -41,7 +52,22 @@ impl DiskNames {
     /// `lsvd_data.<id>.<number, 16 hex digits>`
     pub fn segment(&self, seq: SegmentSeq) -> Target {
         let oid = format!("{}{:016x}", self.segment_prefix(), seq.0);
+        Target::new(self.segments_in, self.namespace.clone(), oid)
+    }
+
+    /// `lsvd_data.<id>.<number, 16 hex digits>.<epoch, 8 hex digits>`
+    pub(crate) fn payload(&self, seq: SegmentSeq, epoch: WriterEpoch) -> Target {
+        let epoch = if broken(Sabotage::PayloadsWithoutEpoch) { 0 } else { epoch.0 };
+        let oid = format!("{}{:016x}.{epoch:08x}", self.segment_prefix(), seq.0);
         Target::new(self.data_pool, self.namespace.clone(), oid)
+    }
+
+    /// Of which payload this is the name.
+    pub(crate) fn payload_of(&self, oid: &str) -> Option<(SegmentSeq, WriterEpoch)> {
+        let (seq, epoch) = oid.strip_prefix(self.segment_prefix().as_str())?.split_once('.')?;
+        let lengths = (seq.len(), epoch.len()) == (16, 8);
+        let seq = u64::from_str_radix(seq, 16).ok().filter(|_| lengths)?;
+        Some((SegmentSeq(seq), WriterEpoch(u32::from_str_radix(epoch, 16).ok()?)))
     }
 
     /// `lsvd_map.<id>.<number, 16 hex digits>`

@@ -12,6 +12,8 @@ pub struct FormatParams {
     /// A power of two from 1 to 64 MiB.
     pub segment_bytes: u32,
     pub uuid: [u8; 16],
+    /// The data pool is erasure-coded: whole segments go there, what is appended to stays in the image's own pool.
+    pub payloads: bool,
 }
 
 /// The segment size when nothing else is asked for.
@@ -21,7 +23,7 @@ pub const MAX_SIZE_BYTES: u64 = i64::MAX as u64 & !(super::BLOCK_BYTES - 1);
 
 impl FormatParams {
     pub fn new(size_bytes: u64, uuid: [u8; 16]) -> FormatParams {
-        FormatParams { size_bytes, segment_bytes: DEFAULT_SEGMENT_BYTES, uuid }
+        FormatParams { size_bytes, segment_bytes: DEFAULT_SEGMENT_BYTES, uuid, payloads: false }
     }
 
     pub(crate) fn check(&self) -> Result<(), DiskError> {

@@ -76,7 +76,8 @@ impl Run {
         u64::from(self.blocks) * SLOT_BYTES
     }
 
-    /// Where it ends in its segment.
+    /// Where its units end. What one op list reads is counted in units of places, which are those of the object, or lie a
+    /// segment's size above them: `Shared::offset_of`.
     fn end_offset(&self) -> u64 {
         self.loc.byte_offset() + self.bytes()
     }
@@ -117,17 +118,17 @@ pub(crate) async fn read_mapped(
     match shared.fixed.as_deref().filter(|_| admitted) {
         Some(fixed) => {
             if uncached.len() > 1 {
-                start(shared, fixed, &uncached, !keep);
+                start(shared, map, fixed, &uncached, !keep);
             }
             let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
-            read_fixed(shared, fixed, &uncached, keep, put, &mut runs);
+            read_fixed(shared, map, fixed, &uncached, keep, put, &mut runs);
         }
         None => runs = uncached,
     }
     let lists = in_lists(&runs);
     if let [list] = &lists[..] {
         let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
-        return Ok(if read_list(shared, list, keep, put).await? { Vec::new() } else { list.blocks() });
+        return Ok(if read_list(shared, map, list, keep, put).await? { Vec::new() } else { list.blocks() });
     }
     let sink = crate::sync::Mutex::new(wanted);
     let done = all(
@@ -135,7 +136,7 @@ pub(crate) async fn read_mapped(
             let sink = &sink;
             async move {
                 let mut put = |block: u64, data: &[u8]| sink.lock().put(block, 1, Some(data));
-                let found = read_list(shared, &list, keep, &mut put).await?;
+                let found = read_list(shared, map, &list, keep, &mut put).await?;
                 Ok::<_, DiskError>(if found { Vec::new() } else { list.blocks() })
             }
         }),
@@ -227,18 +228,19 @@ fn read_cached(
 /// Reads what a list names; false if the segment does not exist.
 async fn read_list(
     shared: &Shared,
+    map: &ExtentMap,
     list: &List,
     keep: bool,
     put: &mut (dyn FnMut(u64, &[u8]) + Send),
 ) -> DiskResult<bool> {
-    match read_ops(shared, list, keep, put).await {
+    match read_ops(shared, map, list, keep, put).await {
         // What nobody wants may have rotted between them: each alone.
         Err(error) if error.store_errno() == Some(Errno::EIO) && list.runs().nth(1).is_some() => {}
         done => return done,
     }
     for run in list.runs() {
         let alone = Span { from: run.loc.byte_offset(), to: run.end_offset(), runs: vec![*run] };
-        if !read_ops(shared, &List { segment: list.segment, ops: vec![alone] }, keep, put).await? {
+        if !read_ops(shared, map, &List { segment: list.segment, ops: vec![alone] }, keep, put).await? {
             return Ok(false);
         }
     }
@@ -248,12 +250,16 @@ async fn read_list(
 /// One op list.
 async fn read_ops(
     shared: &Shared,
+    map: &ExtentMap,
     list: &List,
     keep: bool,
     put: &mut (dyn FnMut(u64, &[u8]) + Send),
 ) -> DiskResult<bool> {
-    let target = shared.names.segment(list.segment);
-    let ops = list.ops.iter().map(|span| Op::Read { offset: span.from, length: span.to - span.from });
+    let Some(first) = list.runs().next() else { return Ok(true) };
+    let target = object_of(shared, map, first.loc)?;
+    // All of a segment's places are in one object.
+    let base = first.loc.byte_offset() - shared.offset_of(first.loc).0;
+    let ops = list.ops.iter().map(|span| Op::Read { offset: span.from - base, length: span.to - span.from });
     let mut reply = match shared.run(&target, ops.collect()).await {
         Ok(reply) => reply,
         Err(error) if error.is_not_found() => return Ok(false),
@@ -273,7 +279,7 @@ async fn read_ops(
                     put(block, data);
                 }
                 Err(error) => {
-                    let error = error.at(&target.oid, loc.byte_offset());
+                    let error = error.at(&target.oid, loc.byte_offset() - base);
                     tracing::error!("block {block}: {error}");
                     return Err(error);
                 }
@@ -283,17 +289,29 @@ async fn read_ops(
     Ok(true)
 }
 
+/// The object in which a place of the map is.
+fn object_of(shared: &Shared, map: &ExtentMap, loc: Loc) -> DiskResult<Target> {
+    shared.object_of(map, loc).ok_or_else(|| DiskError::Corrupt {
+        object: shared.names.segment(loc.segment).oid.to_string(),
+        offset: 0,
+        detail: "the map has blocks in its payload, and nobody wrote one".to_owned(),
+    })
+}
+
 /// The name of the segment that was asked for last: runs of one segment come in a row.
 #[derive(Default)]
 struct NameOfLast(Option<(SegmentSeq, Target)>);
 
 impl NameOfLast {
-    fn of(&mut self, shared: &Shared, run: Run) -> &Target {
+    fn of(&mut self, shared: &Shared, map: &ExtentMap, run: Run) -> Option<&Target> {
         let segment = run.loc.segment;
         if self.0.as_ref().is_none_or(|(last, _)| *last != segment) {
             self.0 = None;
         }
-        &self.0.get_or_insert_with(|| (segment, shared.names.segment(segment))).1
+        if self.0.is_none() {
+            self.0 = Some((segment, shared.object_of(map, run.loc)?));
+        }
+        self.0.as_ref().map(|(_, target)| target)
     }
 }
 
@@ -306,6 +324,7 @@ thread_local! {
 /// are left to an op list.
 fn read_fixed(
     shared: &Shared,
+    map: &ExtentMap,
     fixed: &dyn FixedReads,
     mut runs: &[Run],
     keep: bool,
@@ -325,14 +344,16 @@ fn read_fixed(
             if slots.len() < length as usize {
                 slots.resize(length as usize, 0);
             }
-            read_fixed_part(shared, fixed, &runs[..now], keep, &mut slots[..length as usize], put, rest);
+            read_fixed_part(shared, map, fixed, &runs[..now], keep, &mut slots[..length as usize], put, rest);
             runs = &runs[now..];
         }
     });
 }
 
+#[allow(clippy::too_many_arguments)]
 fn read_fixed_part(
     shared: &Shared,
+    map: &ExtentMap,
     fixed: &dyn FixedReads,
     runs: &[Run],
     keep: bool,
@@ -344,7 +365,11 @@ fn read_fixed_part(
     let mut targets: Vec<(SegmentSeq, Target)> = Vec::new();
     for run in runs {
         if targets.last().is_none_or(|(last, _)| *last != run.loc.segment) {
-            targets.push((run.loc.segment, shared.names.segment(run.loc.segment)));
+            match shared.object_of(map, run.loc) {
+                Some(target) => targets.push((run.loc.segment, target)),
+                // Reading it by an op list tells of it.
+                None => return rest.extend_from_slice(runs),
+            }
         }
     }
     let mut names = targets.iter().peekable();
@@ -356,7 +381,8 @@ fn read_fixed_part(
         let Some((_, target)) = names.peek() else { return rest.extend_from_slice(runs) };
         let (out, after) = std::mem::take(&mut buffer).split_at_mut(run.bytes() as usize);
         buffer = after;
-        reads.push(FixedRead { target, offset: run.loc.byte_offset(), out, outcome: Fixed::Unknown });
+        let offset = shared.offset_of(run.loc).0;
+        reads.push(FixedRead { target, offset, out, outcome: Fixed::Unknown });
     }
     fixed.read_many(&mut reads);
     for (run, read) in runs.iter().zip(&reads) {
@@ -380,11 +406,13 @@ fn read_fixed_part(
 }
 
 /// Lets the store load runs, which are sorted by their places. True if it knows all of them.
-fn start(shared: &Shared, fixed: &dyn FixedReads, runs: &[Run], around: bool) -> bool {
+fn start(shared: &Shared, map: &ExtentMap, fixed: &dyn FixedReads, runs: &[Run], around: bool) -> bool {
     let mut names = NameOfLast::default();
     let mut known = true;
     for run in runs {
-        known &= fixed.start(names.of(shared, *run), run.loc.byte_offset(), run.bytes(), around);
+        known &= names
+            .of(shared, map, *run)
+            .is_some_and(|target| fixed.start(target, shared.offset_of(run.loc).0, run.bytes(), around));
     }
     known
 }
@@ -425,10 +453,10 @@ pub(crate) fn try_read_mapped(
     let keep = wanted.is_kept();
     let mut rest = Vec::new();
     let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
-    read_fixed(shared, fixed, &missing, keep, put, &mut rest);
+    read_fixed(shared, map, fixed, &missing, keep, put, &mut rest);
     if rest.is_empty() {
         Tried::Done
-    } else if start(shared, fixed, &rest, false) {
+    } else if start(shared, map, fixed, &rest, false) {
         Tried::Started
     } else {
         Tried::No

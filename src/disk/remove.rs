@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::header::Header;
+use super::log::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::pages::all;
 use super::replay::MAX_IN_FLIGHT;
 use super::shared::{self, run, store_error};
@@ -27,6 +28,8 @@ const SEGMENT_GAP: u64 = 2 * MAX_IN_FLIGHT as u64;
 const OBJECT_GAP: u32 = 64;
 /// With more take-overs since the last checkpoint than this, listing is cheaper than probing.
 const MOST_EPOCHS: u32 = 256;
+/// Epochs whose payloads without a stub are probed for.
+const MOST_PAYLOAD_EPOCHS: usize = 16;
 /// Memory for the segment table while it is read.
 const MEMORY_BYTES: usize = 8 << 20;
 const EPOCH_ATTEMPTS: u32 = 16;
@@ -64,9 +67,18 @@ pub(super) async fn by_tables(
     if epoch.0 - root.epoch.0.min(epoch.0) > MOST_EPOCHS {
         return Err(DiskError::Invalid { detail: format!("epoch {}, its root's {}", epoch.0, root.epoch.0) });
     }
+    let names = &names.with_format(&header.format);
     let state = DiskState::open_reader(store.clone(), names.clone(), &root, MEMORY_BYTES).await?;
-    let mut segments = Vec::new();
-    state.each_segment(|seq, _| segments.push(names.segment(seq))).await?;
+    let (mut segments, mut payloads) = (Vec::new(), Vec::new());
+    state
+        .each_segment(|seq, info| {
+            segments.push(names.segment(seq));
+            let epoch = state.payloads.of(seq).filter(|_| info.payload);
+            payloads.extend(epoch.map(|epoch| names.payload(seq, epoch)));
+        })
+        .await?;
+    // Stubs first: one without a payload would be damage.
+    segments.append(&mut payloads);
     let objects: Vec<Target> = root.objects.keys().map(|&number| names.map_object(number)).collect();
     let total = (segments.len() + objects.len()) as u64;
     progress(0, total);
@@ -76,6 +88,9 @@ pub(super) async fn by_tables(
         remove_all(store, step).await?;
         done += step.len() as u64;
         progress(done, total);
+    }
+    if header.format.payloads {
+        remove_tail_payloads(store, names, &root, epoch).await?;
     }
     remove_tail(store, names, root.replay.segment).await?;
     remove_interrupted(store, names, &root, epoch).await?;
@@ -110,6 +125,42 @@ async fn remove_tail(store: &Arc<dyn Store>, names: &DiskNames, first: SegmentSe
     }
 }
 
+/// Payloads of segments that the last checkpoint does not know of, and those that never got a stub. Before the stubs, which say
+/// whose payloads they have; nobody opens the image any more.
+async fn remove_tail_payloads(
+    store: &Arc<dyn Store>,
+    names: &DiskNames,
+    root: &RootBlob,
+    last: WriterEpoch,
+) -> DiskResult<()> {
+    // Who may have left one without a stub: all since the one that the checkpoint is of. Others are known by their stubs.
+    let epochs: Vec<WriterEpoch> =
+        (root.epoch.0..last.0).rev().take(MOST_PAYLOAD_EPOCHS).map(WriterEpoch).collect();
+    let mut at = root.replay.segment.0;
+    loop {
+        let numbers = (at..at.saturating_add(SEGMENT_GAP)).map(SegmentSeq);
+        let looks = numbers.clone().map(|seq| async move {
+            let target = names.segment(seq);
+            let read = vec![Op::Read { offset: 0, length: SEGMENT_HEADER_BYTES as u64 }];
+            match run(store, &target, read).await {
+                Ok(mut reply) => Ok(Some((seq, SegmentHeader::decode(&shared::data_of(&mut reply, 0)).ok()))),
+                Err(error) if error.is_not_found() => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        let stubs: Vec<_> = all(looks, AT_ONCE).await?.into_iter().flatten().collect();
+        let mut targets: Vec<Target> =
+            numbers.flat_map(|seq| epochs.iter().map(move |epoch| names.payload(seq, *epoch))).collect();
+        let named =
+            stubs.iter().filter_map(|(seq, header)| Some(names.payload(*seq, header.as_ref()?.epoch)));
+        targets.extend(named);
+        if remove_all(store, &targets).await? == 0 && stubs.is_empty() {
+            return Ok(());
+        }
+        at = at.saturating_add(SEGMENT_GAP);
+    }
+}
+
 /// Map objects of checkpoints that were never published.
 async fn remove_interrupted(
     store: &Arc<dyn Store>,
@@ -134,8 +185,8 @@ async fn remove_interrupted(
 
 /// Removes objects, whether they exist or not; how many did.
 async fn remove_all(store: &Arc<dyn Store>, targets: &[Target]) -> DiskResult<usize> {
-    let removals = targets.iter().map(|target| async move {
-        match shared::remove(store, target, vec![]).await {
+    let removals = targets.iter().cloned().map(|target| async move {
+        match shared::remove(store, &target, vec![]).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),

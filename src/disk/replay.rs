@@ -9,9 +9,10 @@ use super::log::{
     FormatError, Index, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader,
 };
 use super::pages::all;
+use super::payload::Records;
 use super::sabotage::{Sabotage, broken};
 use super::shared::{Shared, data_of, epoch_below, set_epoch, size_of};
-use super::{DiskError, DiskResult, Lsn, SegmentSeq, WriterEpoch};
+use super::{DiskError, DiskResult, Lsn, RecordAt, SegmentSeq, WriterEpoch};
 use crate::errno::Errno;
 use crate::store::{Op, Target};
 
@@ -38,9 +39,21 @@ pub(crate) struct LogRecord {
     pub index: Index,
     pub segment: SegmentSeq,
     pub offset: u64,
+    /// It is in a payload.
+    pub payload: bool,
 }
 
 impl LogRecord {
+    /// As what it is applied.
+    pub fn at(&self) -> RecordAt {
+        RecordAt {
+            lsn: self.header.lsn,
+            segment: self.segment,
+            bytes: self.stored_bytes() as u32,
+            payload: self.payload.then_some(self.header.epoch),
+        }
+    }
+
     /// Bytes of the segment that it takes, with the segment's header if it is the first.
     pub fn stored_bytes(&self) -> u64 {
         self.header.length() + if self.offset == HEADER { HEADER } else { 0 }
@@ -78,6 +91,10 @@ pub(crate) struct LogCursor {
     /// Epoch in the header of the last segment entered.
     epoch: WriterEpoch,
     entered: bool,
+    /// Where its records are.
+    records: Option<Records>,
+    /// Epochs whose log was found to go on in a segment of a newer one: that segment, and the older epoch.
+    ended: Vec<(SegmentSeq, WriterEpoch)>,
     /// A writer seals what it enters.
     seal: Option<WriterEpoch>,
     /// Why the entered segment has no record at the position although it has bytes there.
@@ -87,7 +104,16 @@ pub(crate) struct LogCursor {
 
 impl LogCursor {
     pub fn new(position: LogPosition, seal: Option<WriterEpoch>) -> LogCursor {
-        LogCursor { position, epoch: WriterEpoch(0), entered: false, seal, damage: None, read: FIRST_READ }
+        LogCursor {
+            position,
+            epoch: WriterEpoch(0),
+            entered: false,
+            records: None,
+            ended: Vec::new(),
+            seal,
+            damage: None,
+            read: FIRST_READ,
+        }
     }
 
     /// Goes on as a writer's: seals what a reader's cursor has followed from the segment `first` on. What an older
@@ -124,6 +150,12 @@ impl LogCursor {
         self.epoch
     }
 
+    /// Epochs whose log has ended, and where that of a newer one goes on: what an older one has or will have from there on
+    /// is part of no log.
+    pub fn ended(&self) -> &[(SegmentSeq, WriterEpoch)] {
+        &self.ended
+    }
+
     /// The number that comes after the log's end.
     pub fn next_segment(&self) -> SegmentSeq {
         SegmentSeq(self.position.segment.0 + u64::from(self.entered))
@@ -140,6 +172,10 @@ impl LogCursor {
                             continue;
                         }
                         self.entered = true;
+                        self.records = Some(shared.records_of(&header));
+                        if self.epoch != WriterEpoch(0) && self.epoch < header.epoch {
+                            self.ended.push((self.position.segment, self.epoch));
+                        }
                         self.epoch = header.epoch;
                         self.position.offset = self.position.offset.max(HEADER);
                     }
@@ -191,7 +227,8 @@ impl LogCursor {
         if header.uuid != shared.format.uuid {
             return Ok(Peek::Orphan(None, raw));
         }
-        if header.seq != segment || header.segment_bytes != shared.format.segment_bytes {
+        let stray = header.payload.is_some() && !shared.format.payloads;
+        if header.seq != segment || header.segment_bytes != shared.format.segment_bytes || stray {
             let detail = "segment header: number or size".to_owned();
             return Err(DiskError::Corrupt { object: target.oid.to_string(), offset: 0, detail });
         }
@@ -231,11 +268,17 @@ impl LogCursor {
     /// Reads valid records from the position on, at most about `MAX_READ` bytes of log; empty at the segment's end.
     async fn read_records(&mut self, shared: &Shared) -> DiskResult<Vec<LogRecord>> {
         let segment = self.position.segment;
-        let target = shared.names.segment(segment);
+        let Records { target, base, length } = self.records(shared);
         let start = self.position.offset;
         let ops = vec![Op::Stat, Op::Read { offset: start, length: self.read }];
         let mut reply = shared.run(&target, ops).await?;
         let size = size_of(&reply, 0);
+        if let Some(length) = length.filter(|length| *length > size) {
+            // The stub came after it, so it was whole.
+            let detail = format!("has {size} bytes, its stub says {length}");
+            return Err(DiskError::Corrupt { object: target.oid.to_string(), offset: size, detail });
+        }
+        let size = length.unwrap_or(size);
         let chunk = data_of(&mut reply, 1);
         let mut records = Vec::new();
         self.damage = None;
@@ -262,7 +305,7 @@ impl LogCursor {
                     data_of(&mut shared.run(&target, vec![read]).await?, 0)
                 }
             };
-            let index = match Index::decode(&header, segment, at, &index) {
+            let index = match Index::decode(&header, segment, base + at, &index) {
                 Ok(index) => index,
                 Err(error) => {
                     self.damaged(&target, error)?;
@@ -274,10 +317,17 @@ impl LogCursor {
             }
             self.position.offset += header.length();
             self.position.lsn = header.lsn;
-            records.push(LogRecord { header, index, segment, offset: at });
+            records.push(LogRecord { header, index, segment, offset: at, payload: base > 0 });
         }
         self.read = if records.len() > 1 { (self.read * 2).min(MAX_READ) } else { FIRST_READ };
         Ok(records)
+    }
+
+    /// Where the records of the position's segment are, which was entered.
+    fn records(&self, shared: &Shared) -> Records {
+        let appended =
+            || Records { target: shared.names.segment(self.position.segment), base: 0, length: None };
+        self.records.clone().unwrap_or_else(appended)
     }
 
     /// Decodes the header of the record at the position, and checks that it is the next one.
@@ -362,6 +412,18 @@ impl LogCursor {
         if header.uuid != shared.format.uuid || header.seq != segment {
             return Ok(None);
         }
+        let raw = match header.payload {
+            None => raw,
+            Some(_) => {
+                let read = vec![Op::Read { offset: 0, length: FIRST_READ }];
+                match shared.run(&shared.records_of(&header).target, read).await {
+                    Ok(mut reply) => data_of(&mut reply, 0),
+                    // Of a writer whose log has ended before this.
+                    Err(error) if error.is_not_found() => Bytes::new(),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
         let mut knows = Lsn(0);
         if self.damage.is_some() && header.epoch >= self.epoch {
             // Where there is damage, the next segment's word for what came before it is enough.
@@ -377,7 +439,7 @@ impl LogCursor {
 
     /// Looks for a later record of the damaged segment.
     async fn resync(&self, shared: &Shared) -> DiskResult<Option<u64>> {
-        let target = shared.names.segment(self.position.segment);
+        let target = self.records(shared).target;
         let offset = self.position.offset;
         let read = Op::Read { offset, length: u64::from(shared.format.segment_bytes).saturating_sub(offset) };
         let raw = data_of(&mut shared.run(&target, vec![read]).await?, 0);

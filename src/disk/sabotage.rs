@@ -67,6 +67,10 @@ pub(crate) enum Sabotage {
     LocalReplayFromStart,
     /// What was accepted after a record that only the store has is acknowledged before that one is durable.
     LocalAckOverBarrier,
+    /// A stub is created while its payload is on its way.
+    StubBeforePayload,
+    /// Payloads of all epochs have the same names.
+    PayloadsWithoutEpoch,
 }
 
 #[cfg(not(test))]

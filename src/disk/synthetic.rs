@@ -146,11 +146,13 @@ impl Synthetic {
                 live: self.blocks,
                 blocks: slots,
                 bytes: self.segments * u64::from(self.segment_bytes()),
+                payload_bytes: 0,
             },
             last_object: self.objects.len() as u32,
             tops: [Tree::Map, Tree::Segments].map(|tree| Some(self.child(PageKey::top(tree)))),
             objects: self.objects().zip(objects).collect::<BTreeMap<_, _>>(),
             dropped: Vec::new(),
+            payloads: Vec::new(),
         }
     }
 
@@ -285,6 +287,7 @@ impl Synthetic {
             blocks: self.written as u32,
             live: (self.live_before(segment + 1) - self.live_before(segment)) as u32,
             bytes: self.segment_bytes(),
+            payload: false,
         }
     }
 }

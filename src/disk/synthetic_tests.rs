@@ -79,7 +79,7 @@ fn synthetic_pages_are_those_of_a_checkpoint() {
         let state = DiskState::new_on(objects.clone(), map.size_bytes(), 64 << 20);
         state.set_epoch(WriterEpoch(1));
         for (segment, extents) in log {
-            let at = RecordAt { lsn: Lsn(segment.0), segment, bytes: 1 << 20 };
+            let at = RecordAt { lsn: Lsn(segment.0), segment, bytes: 1 << 20, payload: None };
             state.apply_data(at, &extents).await.unwrap();
         }
         let mut frozen = state.freeze(map.root().replay).unwrap().unwrap();
@@ -159,6 +159,7 @@ fn a_checkpoint_costs_what_was_changed() {
                 lsn: Lsn(root.lsn.0 + 1 + n as u64),
                 segment: SegmentSeq(objects.map.segments() + 1 + n as u64),
                 bytes: 1 << 20,
+                payload: None,
             };
             let extents: Vec<_> = (0..changed)
                 .map(|i| {

@@ -13,6 +13,7 @@ use super::buffer::{BufferPool, Place, Record, RecordSpec};
 use super::head::Head;
 use super::header::Header;
 use super::log::{RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::payload::remove_ended;
 use super::reader::{Lender, Lent, Reader, Replayed};
 use super::replay::{LogCursor, Loss, Peek, Step};
 use super::sabotage::{Accepted, Sabotage, accepted, broken};
@@ -28,6 +29,8 @@ use crate::store::{Op, Reply, Request};
 /// LSNs that a lost writer may have used past the end of the log are never used again: it cannot have had so many
 /// records under way.
 const LSN_JUMP: u64 = 1 << 20;
+/// Epochs before this one whose payloads without a stub are looked for.
+const MOST_ENDED: usize = 4;
 /// Attempts to take the epoch while others take it, too.
 const EPOCH_ATTEMPTS: u32 = 16;
 /// Attempts to create a segment while late op lists of older writers put theirs at its number.
@@ -105,6 +108,7 @@ async fn replay(
     head.state.set_epoch(epoch);
     let mut stats =
         DiskStats { checkpoint_lsn: root.lsn.0, replay_bytes: replayed.bytes, ..DiskStats::default() };
+    let root_epoch = root.epoch;
     let mut begun_with = Some(root);
     let mut checked = false;
     let mut roomy = true;
@@ -154,7 +158,11 @@ async fn replay(
             );
             start_warming(shared, &head);
             stats.replay_bytes += start.offset;
-            let writer = Writer::new(shared.clone(), head, start, stats, begun_with);
+            // Those whose log has ended here or before, as far as the root does not know of it.
+            let mut ended = cursor.ended().to_vec();
+            let possible = (root_epoch.0..epoch.0).rev().take(MOST_ENDED).map(WriterEpoch);
+            ended.extend(possible.chain([cursor.epoch()]).map(|older| (start.segment, older)));
+            let writer = Writer::new(shared.clone(), head, start, stats, begun_with, ended);
             writer.begin_local(left).await?;
             writer.start_gc();
             return Ok(writer);
@@ -180,6 +188,10 @@ async fn make_room(
             return Ok(false);
         }
         *begun_with = None;
+    }
+    if let Err(error) = remove_ended(shared, cursor.ended()).await {
+        tracing::warn!("no checkpoint during replay: {error}");
+        return Ok(false);
     }
     let position = cursor.position();
     let replay = Replay { segment: position.segment, offset: position.offset as u32 };
@@ -242,6 +254,7 @@ async fn create_first(
         segment_bytes: shared.format.segment_bytes,
         durable: last,
         local: LocalSeq(0),
+        payload: false,
     };
     let segment = cursor.next_segment();
     let place = Place { segment, offset: SEGMENT_HEADER_BYTES as u64 };
@@ -271,7 +284,7 @@ async fn create_first(
         }
     }
     confirm_creation(shared, epoch, segment).await?;
-    head.apply(lsn, segment, record.bytes.len() as u64, kind, &[]).await?;
+    head.apply(record.at(epoch), kind, &[]).await?;
     Ok(Some(Start { epoch, lsn, segment, offset: record.end() }))
 }
 
@@ -348,6 +361,11 @@ async fn confirm_creation(shared: &Shared, mine: WriterEpoch, segment: SegmentSe
         // Nobody will ever look for it.
         if let Err(error) = shared.remove(&target, vec![epoch_is(mine)]).await {
             tracing::warn!("{}: left behind: {error}", target.oid);
+        } else if shared.format.payloads {
+            let payload = shared.names.payload(segment, mine);
+            if let Err(error) = shared.remove_payload(&payload).await {
+                tracing::warn!("{error}; left behind");
+            }
         }
     }
     Err(DiskError::Fenced { mine: mine.0, theirs: header.epoch.0 })

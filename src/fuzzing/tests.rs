@@ -206,9 +206,12 @@ fn segments() -> Vec<Vec<u8>> {
         epoch: WriterEpoch(2),
         segment_bytes: 8 << 20,
         prev_lsn: Lsn(77),
+        payload: None,
     };
     header.encode(&mut out);
-    vec![out.to_vec()]
+    let mut stub = out;
+    SegmentHeader { payload: Some(4 << 20), ..header }.encode(&mut stub);
+    vec![out.to_vec(), stub.to_vec()]
 }
 
 fn records() -> Vec<Vec<u8>> {
@@ -272,8 +275,15 @@ fn pages() -> Vec<Vec<u8>> {
         Page::Region(region.into())
     };
     let mut table = SegmentPage::new();
-    let info =
-        SegmentInfo { birth: Lsn(1), changed: Lsn(9), age: Lsn(3), blocks: 90, live: 4, bytes: 1 << 20 };
+    let info = SegmentInfo {
+        birth: Lsn(1),
+        changed: Lsn(9),
+        age: Lsn(3),
+        blocks: 90,
+        live: 4,
+        bytes: 1 << 20,
+        payload: true,
+    };
     table.set(0, Some(info));
     table.set(511, Some(SegmentInfo { live: 0, ..info }));
     vec![
@@ -295,7 +305,7 @@ fn root() -> RootBlob {
         size_bytes: 1 << 30,
         used_blocks: 77,
         local: crate::disk::LocalSeq(0),
-        totals: SegmentTotals { segments: 5, live: 77, blocks: 100, bytes: 1 << 20 },
+        totals: SegmentTotals { segments: 5, live: 77, blocks: 100, bytes: 1 << 20, payload_bytes: 0 },
         last_object: 3,
         tops: [Some(Child { page: page_ref(0), count: 77 }), None],
         objects: BTreeMap::from([
@@ -307,15 +317,18 @@ fn root() -> RootBlob {
             page: page_ref(64),
             lsn: Lsn(50),
         }],
+        payloads: Vec::new(),
     }
 }
 
 fn roots() -> Vec<Vec<u8>> {
-    vec![
-        root().encode(),
-        RootBlob { local: crate::disk::LocalSeq(9), ..root() }.encode(),
-        RootBlob { objects: BTreeMap::new(), dropped: Vec::new(), ..root() }.encode(),
-    ]
+    let mut with_payloads = root();
+    with_payloads.totals.payload_bytes = 1 << 19;
+    with_payloads.payloads = vec![(SegmentSeq(2), WriterEpoch(1)), (SegmentSeq(4), WriterEpoch(2))];
+    let bare = RootBlob { objects: BTreeMap::new(), dropped: Vec::new(), ..root() };
+    let local = RootBlob { local: crate::disk::LocalSeq(9), ..root() };
+    let all = RootBlob { local: local.local, ..with_payloads.clone() };
+    [root(), local, bare, with_payloads, all].iter().map(RootBlob::encode).collect()
 }
 
 fn snapshots() -> Vec<Vec<u8>> {
@@ -333,7 +346,8 @@ fn snapshots() -> Vec<Vec<u8>> {
 }
 
 fn formats() -> Vec<Vec<u8>> {
-    vec![Format { uuid: [7; 16], segment_bytes: 8 << 20 }.encode().to_vec()]
+    let format = |payloads| Format { uuid: [7; 16], segment_bytes: 8 << 20, payloads }.encode().to_vec();
+    vec![format(false), format(true)]
 }
 
 fn notices() -> Vec<Vec<u8>> {

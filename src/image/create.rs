@@ -32,6 +32,8 @@ pub struct CreateParams {
     pub stripe_unit: u64,
     pub stripe_count: u64,
     pub data_pool: Option<PoolId>,
+    /// It is erasure-coded.
+    pub payloads: bool,
     pub segment_bytes: u32,
 }
 
@@ -68,12 +70,17 @@ impl CreateParams {
             None => None,
         };
         let features = settle_features(bits, fancy, data_pool.is_some())?;
+        let payloads = match data_pool {
+            Some(id) => pool.store.pool_stripe(id).await?.is_some(),
+            None => false,
+        };
         Ok(CreateParams {
             order,
             features,
             stripe_unit,
             stripe_count,
             data_pool,
+            payloads,
             segment_bytes: defaults.segment_bytes,
         })
     }
@@ -134,6 +141,10 @@ pub async fn create(
     }
     if !pool.namespace.is_empty() && !pool_meta::namespace_exists(pool, &pool.namespace).await? {
         return refuse(Errno::ENOENT, format!("no namespace {}", pool.namespace));
+    }
+    if pool.store.pool_alignment(pool.id).await?.is_some() {
+        // One with overwrites refuses what the directory needs, as in Ceph.
+        return refuse(Errno::EINVAL, "the pool takes whole objects alone: it can be a data pool");
     }
     check_size(size, params.order, params.features)?;
     clear_way(pool, name).await?;
@@ -236,6 +247,7 @@ async fn make_parts(
         directory::begin_creation(pool, name, &id, env.unix_time_ns() / 1_000_000_000).await?;
         let mut format = FormatParams::new(size, directory::new_uuid(env));
         format.segment_bytes = params.segment_bytes;
+        format.payloads = params.payloads;
         match Disk::format(&pool.store, &names, &format).await {
             Ok(()) => {}
             Err(error) if Errno::from(&error) == Errno::EEXIST => {

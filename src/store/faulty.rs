@@ -290,6 +290,10 @@ impl Store for FaultyStore {
         self.gate(|inner| inner.pool_stat(pool))
     }
 
+    fn pool_stripe(&self, pool: PoolId) -> BoxFuture<StoreResult<Option<u64>>> {
+        self.gate(|inner| inner.pool_stripe(pool))
+    }
+
     fn pool_alignment(&self, pool: PoolId) -> BoxFuture<StoreResult<Option<u64>>> {
         self.gate(|inner| inner.pool_alignment(pool))
     }

@@ -201,6 +201,10 @@ pub trait Store: Send + Sync + 'static {
     fn pool_stat(&self, pool: PoolId) -> BoxFuture<StoreResult<PoolStat>>;
     /// Required alignment of appends and write offsets in bytes; `None` for replicated pools.
     fn pool_alignment(&self, pool: PoolId) -> BoxFuture<StoreResult<Option<u64>>>;
+    /// Bytes of a stripe of an erasure-coded pool, whatever may be written to it; `None` for replicated pools.
+    fn pool_stripe(&self, pool: PoolId) -> BoxFuture<StoreResult<Option<u64>>> {
+        self.pool_alignment(pool)
+    }
     /// Application metadata: pool -> application -> key -> value.
     fn application_enable(&self, pool: PoolId, app: &str, force: bool) -> BoxFuture<StoreResult<()>>;
     fn application_list(&self, pool: PoolId) -> BoxFuture<StoreResult<Vec<String>>>;

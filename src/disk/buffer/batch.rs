@@ -81,6 +81,11 @@ impl Batch {
         self.is_empty() && self.place.creates_segment()
     }
 
+    /// Bytes of its record as it is now, extents aside.
+    pub fn bytes(&self) -> u64 {
+        record_bytes(RecordKind::Data, self.slots, 0)
+    }
+
     /// How many of `blocks` more blocks are sure to fit.
     pub fn room_for(&self, blocks: u64) -> u64 {
         // Each write may split a hole in two and begin a run of slots in every block.

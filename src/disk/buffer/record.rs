@@ -11,7 +11,7 @@ use crate::disk::log::{
     slot_data,
 };
 use crate::disk::{
-    BLOCK_BYTES, Lba, Loc, LocalSeq, Lsn, MAX_SIZE_BYTES, SLOT_BYTES, UNIT_BYTES, WriterEpoch,
+    BLOCK_BYTES, Lba, Loc, LocalSeq, Lsn, MAX_SIZE_BYTES, RecordAt, SLOT_BYTES, UNIT_BYTES, WriterEpoch,
 };
 
 /// What a writer's records have in common.
@@ -24,6 +24,8 @@ pub(crate) struct RecordSpec {
     pub durable: Lsn,
     /// The newest change of the local log that is in this record or before it; 0: none since the writer began.
     pub local: LocalSeq,
+    /// The record is a segment of its own, whose bytes go into a payload.
+    pub payload: bool,
 }
 
 /// A record that is on its way to the store or waits to be applied. It does not change any more.
@@ -42,6 +44,8 @@ pub(crate) struct Record {
     pub ranges: Ranges,
     /// What is applied to the map, in order.
     pub extents: Vec<(Extent, Option<Loc>)>,
+    /// `bytes` is a whole segment, and goes into its payload.
+    pub payload: bool,
     /// Where slots begin in `bytes`.
     slots_at: usize,
 }
@@ -55,6 +59,24 @@ impl Record {
     /// Where the next record of the segment goes.
     pub fn end(&self) -> u64 {
         self.write_offset() + self.bytes.len() as u64
+    }
+
+    /// The stub of the segment whose payload this record's bytes are.
+    pub fn stub(&self) -> Bytes {
+        let header = SegmentHeader::decode(&self.bytes).expect("a payload begins with its segment's header");
+        let mut raw = [0; SEGMENT_HEADER_BYTES];
+        SegmentHeader { payload: Some(self.bytes.len() as u32), ..header }.encode(&mut raw);
+        Bytes::copy_from_slice(&raw)
+    }
+
+    /// As what it is applied when `epoch` wrote it.
+    pub fn at(&self, epoch: WriterEpoch) -> RecordAt {
+        RecordAt {
+            lsn: self.lsn,
+            segment: self.place.segment,
+            bytes: self.bytes.len() as u32,
+            payload: self.payload.then_some(epoch),
+        }
     }
 
     /// Whether the log only grows by this so that more can be deleted: holes, and blocks that are moved together. What has
@@ -192,13 +214,16 @@ impl Record {
                 epoch: spec.epoch,
                 segment_bytes: spec.segment_bytes,
                 prev_lsn,
+                payload: None,
             };
             let mut raw = [0; SEGMENT_HEADER_BYTES];
             segment.encode(&mut raw);
             buffer[..SEGMENT_HEADER_BYTES].copy_from_slice(&raw);
         }
         let lead = place.first_stored();
-        let first = ((place.offset + RECORD_HEADER_BYTES as u64) / UNIT_BYTES) as u32;
+        debug_assert!(!spec.payload || place.creates_segment());
+        let base = if spec.payload { u64::from(spec.segment_bytes) } else { 0 };
+        let first = ((base + place.offset + RECORD_HEADER_BYTES as u64) / UNIT_BYTES) as u32;
         let mut slot = 0;
         let extents = extents
             .into_iter()
@@ -216,6 +241,7 @@ impl Record {
             .collect();
         let bytes = pool.freeze(buffer).slice(lead..);
         let slots_at = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES - lead;
-        Record { lsn, kind, place, local: spec.local, permits, bytes, ranges, extents, slots_at }
+        let (local, payload) = (spec.local, spec.payload);
+        Record { lsn, kind, place, local, permits, bytes, ranges, extents, payload, slots_at }
     }
 }

@@ -10,12 +10,13 @@ use super::trees::{Counted, Entry};
 use super::{Check, Damage, Kind, View};
 use crate::disk::log::{ExtentKind, Index, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, verify_slot};
 use crate::disk::pages::Pages;
+use crate::disk::payload::Records;
 use crate::disk::reader::Reader;
 use crate::disk::shared::{Shared, data_of, size_of};
 use crate::disk::{
     BLOCK_BYTES, DiskError, DiskResult, ExtentMap, Lba, Loc, Lsn, SLOT_BYTES, SegmentInfo, SegmentSeq,
 };
-use crate::store::{Op, StoreError};
+use crate::store::{Op, StoreError, Target};
 
 /// Where a segment cannot be read as a whole, what can be read of it is found to this many bytes: a slot's alignment.
 const PIECE: u64 = 16;
@@ -26,6 +27,7 @@ struct Sums {
     first: Lsn,
     blocks: u64,
     bytes: u64,
+    payload: bool,
 }
 
 /// A run of slots that a record describes.
@@ -90,24 +92,24 @@ impl Scan {
     }
 
     async fn segment(&mut self, check: &mut Check<'_>, seq: SegmentSeq, entries: &[Entry]) -> DiskResult<()> {
-        let object = check.shared.names.segment(seq).oid.to_string();
-        let raw = match read_whole(&check.shared, seq).await {
-            Ok(raw) => raw,
-            Err(error) if error.is_not_found() => {
+        let found = whole_segment(check, seq, entries).await?;
+        let (object, raw, base) = match found {
+            Whole { object, raw: Some(raw), base } => (object, raw, base),
+            Whole { object, raw: None, .. } => {
                 for entry in entries {
-                    let (at, blocks) = (entry.loc.byte_offset(), u64::from(entry.blocks));
+                    let at = check.shared.offset_of(entry.loc).0;
+                    let blocks = u64::from(entry.blocks);
                     let detail = "the segment is missing".to_owned();
                     check.report.add_lost(object.clone(), at, detail, Lba(entry.lba), blocks, entry.view);
                     mark(check, entry.loc);
                 }
                 return Ok(());
             }
-            Err(error) => return Err(error),
         };
         let described = if self.sums.contains_key(&seq) {
             None
         } else {
-            let described = self.records(check, seq, &object, &raw);
+            let described = self.records(check, seq, &object, &raw, base);
             self.done_bytes += raw.len() as u64;
             (check.progress)(self.done_bytes.min(self.total_bytes), self.total_bytes);
             Some(described)
@@ -116,11 +118,12 @@ impl Scan {
         for entry in entries {
             for i in 0..entry.blocks {
                 let (loc, lba) = (entry.loc.nth(i), entry.lba + u64::from(i));
-                match verify_slot(slot_of(&raw, loc.byte_offset()), Lba(lba)) {
+                let offset = loc.byte_offset().checked_sub(base);
+                match verify_slot(offset.map_or(&[], |offset| slot_of(&raw, offset)), Lba(lba)) {
                     Ok(_) => check.report.facts.blocks_checked += 1,
                     Err(error) => {
                         self.bad.remove(&(seq, loc.unit));
-                        let (at, detail) = (loc.byte_offset(), error.to_string());
+                        let (at, detail) = (check.shared.offset_of(loc).0, error.to_string());
                         check.report.add_lost(object.clone(), at, detail, Lba(lba), 1, entry.view);
                         mark(check, loc);
                         continue;
@@ -145,13 +148,14 @@ impl Scan {
         seq: SegmentSeq,
         object: &str,
         raw: &Bytes,
+        base: u64,
     ) -> Vec<Described> {
         let report = &mut check.report;
         let mut wrong = |kind, at: u64, detail: String| {
             report.add(kind, Damage::Wrong, object, Some(at), detail);
         };
         let mut described = Vec::new();
-        let mut sums = Sums::default();
+        let mut sums = Sums { payload: base > 0, ..Sums::default() };
         let header = match SegmentHeader::decode(raw) {
             Ok(header) => Some(header),
             Err(error) => {
@@ -176,7 +180,7 @@ impl Scan {
             }
             let from = record.index_offset() as usize;
             let index = rest.get(from..from + record.index_bytes() as usize).unwrap_or_default();
-            let index = match Index::decode(&record, seq, offset, index) {
+            let index = match Index::decode(&record, seq, base + offset, index) {
                 Ok(index) => index,
                 Err(_) => break,
             };
@@ -185,7 +189,7 @@ impl Scan {
                 described.push(Described { unit: loc.unit, blocks: extent.blocks, lba: extent.lba.0 });
                 for i in 0..extent.blocks {
                     let (loc, lba) = (loc.nth(i), extent.lba.0 + u64::from(i));
-                    if let Err(error) = verify_slot(slot_of(raw, loc.byte_offset()), Lba(lba)) {
+                    if let Err(error) = verify_slot(slot_of(raw, loc.byte_offset() - base), Lba(lba)) {
                         self.bad.insert((seq, loc.unit), Bad { lba, detail: error.to_string() });
                     }
                 }
@@ -237,7 +241,7 @@ impl Scan {
             if sums.bytes < u64::from(info.bytes) {
                 let detail = format!("its sound records end after {} of {} bytes", sums.bytes, info.bytes);
                 report.add(Kind::Record, Damage::Wrong, &object, Some(sums.bytes), detail);
-            } else if !same {
+            } else if !same || sums.payload != info.payload {
                 let detail = format!(
                     "has {} blocks in {} bytes from record {} on, the segment table says {} in {} from {} on",
                     sums.blocks, sums.bytes, sums.first.0, info.blocks, info.bytes, info.birth.0
@@ -247,6 +251,7 @@ impl Scan {
                     blocks: sums.blocks as u32,
                     bytes: sums.bytes as u32,
                     birth: sums.first,
+                    payload: sums.payload,
                     ..right
                 };
             }
@@ -264,7 +269,15 @@ impl Scan {
                 if let Some(sums) = self.sums.get(&seq) {
                     let (birth, age) = (sums.first, sums.first);
                     let (blocks, bytes) = (sums.blocks as u32, sums.bytes as u32);
-                    let info = SegmentInfo { birth, changed: birth, age, blocks, live, bytes };
+                    let info = SegmentInfo {
+                        birth,
+                        changed: birth,
+                        age,
+                        blocks,
+                        live,
+                        bytes,
+                        payload: sums.payload,
+                    };
                     check.corrections.segments.insert(seq, (None, info));
                 }
             }
@@ -276,7 +289,7 @@ impl Scan {
         let mut reader: Option<Arc<Reader>> = None;
         for ((seq, unit), bad) in std::mem::take(&mut self.bad) {
             let loc = Loc { segment: seq, unit };
-            let object = check.shared.names.segment(seq).oid.to_string();
+            let object = check.object_of(loc);
             if self.tail.contains(&seq.0) {
                 if reader.is_none() {
                     // If the log cannot be replayed, that is a finding already.
@@ -288,7 +301,7 @@ impl Scan {
                     if found.iter().any(|extent| extent.loc == Some(loc)) {
                         check.report.add_lost(
                             object,
-                            loc.byte_offset(),
+                            check.shared.offset_of(loc).0,
                             bad.detail,
                             Lba(bad.lba),
                             1,
@@ -300,7 +313,8 @@ impl Scan {
                 }
             }
             let detail = format!("{}; block {} was written again since", bad.detail, bad.lba);
-            check.report.add(Kind::DeadBlock, Damage::Note, object, Some(loc.byte_offset()), detail);
+            let at = check.shared.offset_of(loc).0;
+            check.report.add(Kind::DeadBlock, Damage::Note, object, Some(at), detail);
         }
         Ok(())
     }
@@ -326,7 +340,7 @@ async fn affected(check: &mut Check<'_>) -> DiskResult<()> {
         let Ok(pages) = Pages::open(check.objects.clone(), 16 << 20, [root.map, None]).await else {
             continue;
         };
-        let map = ExtentMap::new(pages);
+        let map = ExtentMap::new(pages, Arc::default());
         for &n in &lost {
             let finding = &mut check.report.findings[n];
             let (Some((offset, length, views)), Some(place)) = (&mut finding.lost, finding.place) else {
@@ -397,13 +411,60 @@ fn slot_of(raw: &[u8], offset: u64) -> &[u8] {
     &raw[from..(from + SLOT_BYTES as usize).min(raw.len())]
 }
 
-/// All of a segment's bytes. Parts that the store cannot read are zeroes, which no checksum takes for sound.
-async fn read_whole(shared: &Shared, seq: SegmentSeq) -> DiskResult<Bytes> {
+/// A segment's records.
+struct Whole {
+    /// The object that they are in.
+    object: String,
+    /// `None`: it is missing.
+    raw: Option<Bytes>,
+    /// What the units of its places have beside the byte offset.
+    base: u64,
+}
+
+/// Reads a segment, whose records may be in a payload: its stub says so, or else the map's places in it (`entries`).
+async fn whole_segment(check: &mut Check<'_>, seq: SegmentSeq, entries: &[Entry]) -> DiskResult<Whole> {
+    let shared = check.shared.clone();
     let target = shared.names.segment(seq);
-    let size = size_of(&shared.run(&target, vec![Op::Stat]).await?, 0);
+    let stub = match read_whole(&shared, &target).await {
+        Ok(raw) => Some(raw),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => return Err(error),
+    };
+    let header = stub.as_ref().and_then(|raw| SegmentHeader::decode(raw).ok());
+    let records = match header.filter(|header| header.payload.is_some() && header.seq == seq) {
+        Some(header) => shared.records_of(&header),
+        None => match entries.iter().find(|entry| shared.offset_of(entry.loc).1) {
+            Some(entry) if check.payload_of(entry.loc).is_some() => {
+                let detail = "its stub is missing or damaged, so it cannot be cleaned".to_owned();
+                check.report.add(Kind::Segment, Damage::Wrong, &target.oid, None, detail);
+                let target = check.payload_of(entry.loc).unwrap_or(target);
+                Records { target, base: u64::from(shared.format.segment_bytes), length: None }
+            }
+            Some(_) | None => return Ok(Whole { object: target.oid.to_string(), raw: stub, base: 0 }),
+        },
+    };
+    let object = records.target.oid.to_string();
+    match read_whole(&shared, &records.target).await {
+        Ok(raw) => {
+            let length = records.length.unwrap_or(raw.len() as u64);
+            if length > raw.len() as u64 {
+                let detail = format!("has {} bytes, its stub says {length}", raw.len());
+                check.report.add(Kind::Segment, Damage::Wrong, &object, None, detail);
+            }
+            let length = (length as usize).min(raw.len());
+            Ok(Whole { object, raw: Some(raw.slice(..length)), base: records.base })
+        }
+        Err(error) if error.is_not_found() => Ok(Whole { object, raw: None, base: records.base }),
+        Err(error) => Err(error),
+    }
+}
+
+/// All of an object's bytes. Parts that the store cannot read are zeroes, which no checksum takes for sound.
+async fn read_whole(shared: &Shared, target: &Target) -> DiskResult<Bytes> {
+    let size = size_of(&shared.run(target, vec![Op::Stat]).await?, 0);
     // A segment is never longer than this, whatever the store says.
     let size = size.min(64 << 20);
-    match shared.run(&target, vec![Op::Read { offset: 0, length: size }]).await {
+    match shared.run(target, vec![Op::Read { offset: 0, length: size }]).await {
         Ok(mut reply) => return Ok(data_of(&mut reply, 0)),
         Err(error) if is_damage(&error) => {}
         Err(error) => return Err(error),
@@ -412,7 +473,7 @@ async fn read_whole(shared: &Shared, seq: SegmentSeq) -> DiskResult<Bytes> {
     let mut raw = vec![0; size as usize];
     let mut parts = vec![(0, size)];
     while let Some((offset, length)) = parts.pop() {
-        match shared.run(&target, vec![Op::Read { offset, length }]).await {
+        match shared.run(target, vec![Op::Read { offset, length }]).await {
             Ok(mut reply) => {
                 let data = data_of(&mut reply, 0);
                 raw[offset as usize..][..data.len()].copy_from_slice(&data);

@@ -7,7 +7,7 @@ use crate::disk::checkpoint::is_pinned;
 use crate::disk::names::MapObjectNumber;
 use crate::disk::replay::MAX_IN_FLIGHT;
 use crate::disk::shared::{size_of, store_error};
-use crate::disk::{DiskNames, DiskResult, SegmentSeq};
+use crate::disk::{DiskNames, DiskResult, SegmentSeq, WriterEpoch};
 use crate::store::{ListCursor, Op, PoolId, Store};
 
 /// Names listed at once.
@@ -17,17 +17,19 @@ const PAGE: usize = 1000;
 pub(super) struct Existing {
     pub segments: Vec<SegmentSeq>,
     pub objects: Vec<MapObjectNumber>,
+    pub payloads: Vec<(SegmentSeq, WriterEpoch)>,
 }
 
 impl Existing {
     pub async fn list(store: &dyn Store, names: &DiskNames) -> DiskResult<Existing> {
-        let mut existing = Existing { segments: Vec::new(), objects: Vec::new() };
+        let mut existing = Existing { segments: Vec::new(), objects: Vec::new(), payloads: Vec::new() };
         existing.add(store, names, names.pool).await?;
         if names.data_pool != names.pool {
             existing.add(store, names, names.data_pool).await?;
         }
         existing.segments.sort_unstable();
         existing.objects.sort_unstable();
+        existing.payloads.sort_unstable();
         Ok(existing)
     }
 
@@ -45,6 +47,8 @@ impl Existing {
                     self.segments.push(SegmentSeq(n));
                 } else if let Some(n) = entry.oid.strip_prefix(objects.as_str()).and_then(number) {
                     self.objects.push(MapObjectNumber(n));
+                } else {
+                    self.payloads.extend(names.payload_of(&entry.oid));
                 }
             }
             cursor = next;
@@ -83,7 +87,32 @@ impl Check<'_> {
                 self.corrections.orphans.push(names.segment(*seq));
             }
         }
+        self.judge_payloads(counted, end, &existing);
         self.map_objects(counted, &existing).await
+    }
+
+    /// Payloads that no stub of the log names.
+    fn judge_payloads(&mut self, counted: &Counted, end: &LogEnd, existing: &Existing) {
+        if end.broken {
+            return;
+        }
+        for &(seq, epoch) in &existing.payloads {
+            // The table says it of all segments, unless it is damaged.
+            let named = counted.table.get(&seq).map_or(counted.named.contains(&seq), |info| info.payload);
+            let owner = end.payloads.get(&seq).copied().or(self.payloads.of(seq).filter(|_| named));
+            if owner == Some(epoch) {
+                continue;
+            }
+            let target = self.shared.names.payload(seq, epoch);
+            if epoch >= self.epoch {
+                let detail = "its stub is not there yet".to_owned();
+                self.report.add(Kind::Orphan, Damage::Note, target.oid, None, detail);
+            } else {
+                let detail = "no stub has this payload".to_owned();
+                self.report.add(Kind::Orphan, Damage::Space, &target.oid, None, detail);
+                self.corrections.orphans.push(target);
+            }
+        }
     }
 
     async fn map_objects(&mut self, counted: &Counted, existing: &Existing) -> DiskResult<()> {

@@ -1,9 +1,11 @@
 //! Follows the log from the newest checkpoint to its end, as the next opener will.
 
+use std::collections::BTreeMap;
+
 use super::{Check, Damage, Kind};
 use crate::disk::log::RecordKind;
 use crate::disk::replay::{LogCursor, LogRecord, Step};
-use crate::disk::{DiskError, DiskResult, SegmentSeq};
+use crate::disk::{DiskError, DiskResult, SegmentSeq, WriterEpoch};
 
 /// Where the log ends.
 pub(super) struct LogEnd {
@@ -15,6 +17,8 @@ pub(super) struct LogEnd {
     pub size_bytes: Option<u64>,
     /// The log could not be followed: what is past this point is not judged.
     pub broken: bool,
+    /// Segments of the tail whose records are in payloads, and who wrote them.
+    pub payloads: BTreeMap<SegmentSeq, WriterEpoch>,
 }
 
 impl Check<'_> {
@@ -25,6 +29,7 @@ impl Check<'_> {
             next: self.root.replay.segment,
             size_bytes: None,
             broken: false,
+            payloads: BTreeMap::new(),
         };
         let mut suspect = None;
         loop {
@@ -76,6 +81,10 @@ impl Check<'_> {
         for record in records {
             self.report.facts.replay_records += 1;
             self.report.facts.replay_bytes += record.stored_bytes();
+            if record.payload {
+                end.payloads.insert(record.segment, record.header.epoch);
+                self.payloads.note(record.segment, record.header.epoch);
+            }
             if let RecordKind::Resize { size_bytes } = record.header.kind {
                 end.size_bytes = Some(size_bytes);
             }

@@ -22,11 +22,14 @@ use bytes::Bytes;
 use super::cache::ReadCache;
 use super::header::{Header, SNAP_PREFIX, Snapshot};
 use super::pages::{Dropped, MapObjects, StoreObjects};
+use super::payload::PayloadEpochs;
 use super::replay::LogPosition;
 use super::shared::Shared;
-use super::{DiskError, DiskNames, DiskOptions, DiskResult, RootBlob, SnapshotId, SnapshotRoot};
+use super::{
+    DiskError, DiskNames, DiskOptions, DiskResult, Loc, RootBlob, SnapshotId, SnapshotRoot, WriterEpoch,
+};
 use crate::env::Env;
-use crate::store::{Op, OpOut, Store};
+use crate::store::{Op, OpOut, Store, Target};
 
 use super::state::Corrections;
 pub use finding::{Damage, Facts, Finding, Kind, Report, View};
@@ -76,6 +79,8 @@ struct Check<'a> {
     shared: Shared,
     objects: Arc<dyn MapObjects>,
     root: RootBlob,
+    epoch: WriterEpoch,
+    payloads: Arc<PayloadEpochs>,
     snapshots: Vec<(Snapshot, SnapshotRoot)>,
     report: Report,
     corrections: Corrections,
@@ -109,7 +114,7 @@ async fn check_once(
     };
     let shared = Shared {
         store: store.clone(),
-        names: names.clone(),
+        names: names.with_format(&header.format),
         options: options.clone(),
         env: env.clone(),
         format: header.format,
@@ -118,8 +123,17 @@ async fn check_once(
         cache: Arc::new(ReadCache::new(0)),
     };
     let objects = Arc::new(StoreObjects::new(store.clone(), names.clone()));
-    let mut check =
-        Check { shared, objects, root, snapshots, report, corrections: Corrections::default(), progress };
+    let mut check = Check {
+        shared,
+        objects,
+        payloads: PayloadEpochs::new(root.payloads.clone()),
+        root,
+        epoch: header.epoch,
+        snapshots,
+        report,
+        corrections: Corrections::default(),
+        progress,
+    };
     check.run().await?;
     Ok((check.report, check.corrections, header.version))
 }
@@ -146,6 +160,17 @@ impl Check<'_> {
         self.report.facts.snapshots = self.snapshots.len() as u64;
         self.report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.damage));
         Ok(())
+    }
+
+    /// The payload in which a place of a map is.
+    fn payload_of(&self, loc: Loc) -> Option<Target> {
+        self.payloads.of(loc.segment).map(|epoch| self.shared.names.payload(loc.segment, epoch))
+    }
+
+    /// The name of the object in which a place is.
+    fn object_of(&self, loc: Loc) -> String {
+        let payload = if self.shared.offset_of(loc).1 { self.payload_of(loc) } else { None };
+        payload.unwrap_or_else(|| self.shared.names.segment(loc.segment)).oid.to_string()
     }
 
     fn position(&self) -> LogPosition {

@@ -203,6 +203,7 @@ impl Trees {
             totals.live += u64::from(info.live);
             totals.blocks += u64::from(info.blocks);
             totals.bytes += u64::from(info.bytes);
+            totals.payload_bytes += info.payload_bytes();
         }
         check.corrections.sums =
             Some(Sums { said: (root.totals, root.used_blocks), found: (totals, counted.mapped) });

@@ -102,7 +102,11 @@ impl DiskState {
             let Ok(removed) = all(removals, AT_ONCE).await;
             for outcome in removed {
                 match outcome {
-                    Ok(seq) => segments.push(seq),
+                    // The stub first: one without a payload would be damage.
+                    Ok(seq) => match self.delete_payload(store, names, seq).await {
+                        Ok(()) => segments.push(seq),
+                        Err(error) => result = Err(error),
+                    },
                     Err(error) => result = Err(error),
                 }
             }
@@ -113,6 +117,25 @@ impl DiskState {
         self.segments_deleted(&segments).await?;
         result?;
         self.delete_objects(&**self.pages.objects(), &deletable.objects).await
+    }
+
+    /// Removes the payload of a segment, if it has one.
+    async fn delete_payload(
+        &self,
+        store: &dyn Store,
+        names: &DiskNames,
+        seq: SegmentSeq,
+    ) -> Result<(), DiskError> {
+        if !self.segment(seq).await?.is_some_and(|info| info.payload) {
+            return Ok(());
+        }
+        let Some(epoch) = self.payloads.of(seq) else { return Ok(()) };
+        let target = names.payload(seq, epoch);
+        let object = target.oid.to_string();
+        match store.operate(removal(target, vec![])).await.and_then(Reply::ok) {
+            Err(source) if !source.is(Errno::ENOENT) => Err(DiskError::Store { object, source }),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     pub(crate) async fn delete_objects(

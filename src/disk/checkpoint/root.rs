@@ -13,11 +13,15 @@ const SNAPSHOT_MAGIC: [u8; 4] = *b"LSVK";
 const VERSION: u16 = 1;
 /// Of a root that says how far the local log has come.
 const VERSION_LOCAL: u16 = 2;
+/// Of a root that names epochs with payloads, and may say that, too.
+const VERSION_PAYLOADS: u16 = 3;
 const CHILD_BYTES: usize = 24;
 const ROOT_FIXED_BYTES: usize = 160;
 const SNAPSHOT_BYTES: usize = 64;
 const OBJECT_BYTES: usize = 32;
 const DROPPED_BYTES: usize = 40;
+const PAYLOADS_FIXED_BYTES: usize = 16;
+const PAYLOAD_BYTES: usize = 16;
 
 /// Where replay begins.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -59,6 +63,8 @@ pub struct RootBlob {
     pub(crate) tops: [Option<Child>; 2],
     pub objects: BTreeMap<MapObjectNumber, Object>,
     pub(crate) dropped: Vec<Dropped>,
+    /// Epochs that have written payloads, each with the first segment of which it did; ascending.
+    pub(crate) payloads: Vec<(SegmentSeq, WriterEpoch)>,
 }
 
 /// What a snapshot keeps of the checkpoint that was taken exactly at its LSN.
@@ -70,9 +76,10 @@ pub struct SnapshotRoot {
     pub(crate) map: Option<Child>,
 }
 
-/// Length of a root with so many map objects and dropped subtrees.
-pub(crate) fn root_bytes(objects: usize, dropped: usize) -> usize {
-    ROOT_FIXED_BYTES + objects * OBJECT_BYTES + dropped * DROPPED_BYTES + 4
+/// Length of a root with so many map objects, dropped subtrees and epochs with payloads.
+pub(crate) fn root_bytes(objects: usize, dropped: usize, payloads: usize) -> usize {
+    let more = if payloads > 0 { PAYLOADS_FIXED_BYTES + payloads * PAYLOAD_BYTES } else { 0 };
+    ROOT_FIXED_BYTES + objects * OBJECT_BYTES + dropped * DROPPED_BYTES + more + 4
 }
 
 impl RootBlob {
@@ -86,10 +93,14 @@ impl RootBlob {
     }
 
     pub fn encode(&self) -> Vec<u8> {
-        let length = root_bytes(self.objects.len(), self.dropped.len());
+        let length = root_bytes(self.objects.len(), self.dropped.len(), self.payloads.len());
+        let version = match (self.payloads.is_empty(), self.local) {
+            (false, _) => VERSION_PAYLOADS,
+            (true, LocalSeq(0)) => VERSION,
+            (true, _) => VERSION_LOCAL,
+        };
         let mut out = Vec::with_capacity(length);
         out.extend_from_slice(&ROOT_MAGIC);
-        let version = if self.local == LocalSeq(0) { VERSION } else { VERSION_LOCAL };
         out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         put_u32(&mut out, length as u32);
@@ -124,13 +135,21 @@ impl RootBlob {
             put_u64(&mut out, dropped.lsn.0);
             put_ref(&mut out, dropped.page);
         }
+        if !self.payloads.is_empty() {
+            put_u64(&mut out, self.totals.payload_bytes);
+            put_u64(&mut out, self.payloads.len() as u64);
+            for (segment, epoch) in &self.payloads {
+                put_u64(&mut out, segment.0);
+                put_u64(&mut out, u64::from(epoch.0));
+            }
+        }
         put_crc(&mut out);
         out
     }
 
     /// Reads a root; `object` names the place for the error.
     pub fn decode(bytes: &[u8], object: &str) -> Result<RootBlob, DiskError> {
-        check_frame(bytes, ROOT_MAGIC, VERSION_LOCAL, object)?;
+        check_frame(bytes, ROOT_MAGIC, VERSION_PAYLOADS, object)?;
         decode_root(bytes).map_err(|bad| corrupt(object, bad))
     }
 }
@@ -197,13 +216,18 @@ fn decode_root(bytes: &[u8]) -> Result<RootBlob, Bad> {
     let dropped_count = get_u32(bytes, ROOT_FIXED_BYTES - 12) as usize;
     let body = &bytes[ROOT_FIXED_BYTES..bytes.len() - 4];
     // Both counts are below 2^32, so nothing overflows.
-    if body.len() != objects_count * OBJECT_BYTES + dropped_count * DROPPED_BYTES {
+    let tables = objects_count * OBJECT_BYTES + dropped_count * DROPPED_BYTES;
+    let version = u16::from_le_bytes([bytes[4], bytes[5]]);
+    let with_payloads = version == VERSION_PAYLOADS;
+    if body.len() < tables || (body.len() > tables) != with_payloads {
         return bad(ROOT_FIXED_BYTES - 16, format!("{objects_count} objects, {dropped_count} dropped"));
     }
     let local = LocalSeq(get_u64(bytes, ROOT_FIXED_BYTES - 8));
-    if (local == LocalSeq(0)) != (u16::from_le_bytes([bytes[4], bytes[5]]) == VERSION) {
+    if !with_payloads && (local == LocalSeq(0)) != (version == VERSION) {
         return bad(ROOT_FIXED_BYTES - 8, "a position in the local log, and the version does not say so");
     }
+    let (body, payloads_raw) = body.split_at(tables);
+    let (payload_bytes, payloads) = decode_payloads(payloads_raw, ROOT_FIXED_BYTES + tables)?;
     let (objects_raw, dropped_raw) = body.split_at(objects_count * OBJECT_BYTES);
     let mut objects = BTreeMap::new();
     for (i, raw) in objects_raw.chunks_exact(OBJECT_BYTES).enumerate() {
@@ -250,11 +274,44 @@ fn decode_root(bytes: &[u8]) -> Result<RootBlob, Bad> {
             live: get_u64(bytes, 72),
             blocks: get_u64(bytes, 80),
             bytes: get_u64(bytes, 88),
+            payload_bytes,
         },
         tops: [get_child(bytes, 96)?, get_child(bytes, 120)?],
         objects,
         dropped,
+        payloads,
     })
+}
+
+/// What follows the tables of a root, if anything: bytes in payloads, and the epochs that wrote them. `at`: where it begins.
+fn decode_payloads(raw: &[u8], at: usize) -> Result<(u64, Vec<(SegmentSeq, WriterEpoch)>), Bad> {
+    if raw.is_empty() {
+        return Ok((0, Vec::new()));
+    }
+    if raw.len() < PAYLOADS_FIXED_BYTES {
+        return bad(at, "epochs with payloads are cut off");
+    }
+    let (fixed, entries) = raw.split_at(PAYLOADS_FIXED_BYTES);
+    let count = get_u64(fixed, 8);
+    if count == 0 || count.checked_mul(PAYLOAD_BYTES as u64) != Some(entries.len() as u64) {
+        return bad(at + 8, format!("{count} epochs with payloads"));
+    }
+    let mut payloads: Vec<(SegmentSeq, WriterEpoch)> = Vec::with_capacity(entries.len() / PAYLOAD_BYTES);
+    for (i, entry) in entries.chunks_exact(PAYLOAD_BYTES).enumerate() {
+        let (segment, epoch) = (SegmentSeq(get_u64(entry, 0)), get_u64(entry, 8));
+        let epoch = u32::try_from(epoch).map(WriterEpoch);
+        match (payloads.last(), epoch) {
+            (None, Ok(epoch)) => payloads.push((segment, epoch)),
+            (Some(last), Ok(epoch)) if last.0 < segment && last.1 < epoch => payloads.push((segment, epoch)),
+            _ => {
+                return bad(
+                    at + PAYLOADS_FIXED_BYTES + i * PAYLOAD_BYTES,
+                    "epochs with payloads do not ascend",
+                );
+            }
+        }
+    }
+    Ok((get_u64(fixed, 0), payloads))
 }
 
 fn corrupt(object: &str, bad: Bad) -> DiskError {

@@ -34,7 +34,7 @@ impl World {
 
     fn next(&mut self) -> RecordAt {
         self.lsn += 1;
-        RecordAt { lsn: Lsn(self.lsn), segment: SegmentSeq(self.lsn), bytes: 100_000 }
+        RecordAt { lsn: Lsn(self.lsn), segment: SegmentSeq(self.lsn), bytes: 100_000, payload: None }
     }
 
     /// A record that writes `blocks` blocks at the start of a region.

@@ -64,6 +64,7 @@ impl DiskState {
             tops: [Tree::Map, Tree::Segments].map(|tree| core.cache.entry(PageKey::top(tree)).flatten()),
             objects: meta.objects.clone(),
             dropped: core.dropped.iter().copied().collect(),
+            payloads: self.payloads.list(),
         };
         Ok(Some(Frozen {
             state: self.clone(),

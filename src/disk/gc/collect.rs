@@ -5,9 +5,10 @@ use bytes::Bytes;
 use crate::disk::log::{
     ExtentKind, Index, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, verify_slot,
 };
+use crate::disk::payload::Records;
 use crate::disk::shared::{Shared, data_of};
 use crate::disk::{DiskResult, ExtentMap, Lba, Loc, SLOT_BYTES, SegmentSeq};
-use crate::store::Op;
+use crate::store::{Op, Target};
 
 /// Bytes read at once: a large segment is not held in memory as a whole, and a foreground read does not wait long.
 const WINDOW_BYTES: u64 = 1 << 20;
@@ -49,7 +50,7 @@ struct Written {
 /// Reads a segment piece by piece.
 struct SegmentReader<'a> {
     shared: &'a Shared,
-    segment: SegmentSeq,
+    records: Records,
     /// Offset of `window` in the segment.
     at: u64,
     window: Bytes,
@@ -60,9 +61,8 @@ impl SegmentReader<'_> {
     async fn get(&mut self, offset: u64, length: u64) -> DiskResult<Bytes> {
         let end = offset + length;
         if offset < self.at || end > self.at + self.window.len() as u64 {
-            let target = self.shared.names.segment(self.segment);
             let read = Op::Read { offset, length: length.max(WINDOW_BYTES) };
-            self.window = data_of(&mut self.shared.run(&target, vec![read]).await?, 0);
+            self.window = data_of(&mut self.shared.run(&self.records.target, vec![read]).await?, 0);
             self.at = offset;
         }
         let from = ((offset - self.at) as usize).min(self.window.len());
@@ -79,10 +79,15 @@ pub(crate) async fn live_runs(
     map: &ExtentMap,
     segment: SegmentSeq,
 ) -> DiskResult<Vec<LiveRun>> {
-    let mut reader = SegmentReader { shared, segment, at: 0, window: Bytes::new() };
-    let object = shared.names.segment(segment).oid;
+    let records = Records { target: shared.names.segment(segment), base: 0, length: None };
+    let mut reader = SegmentReader { shared, records, at: 0, window: Bytes::new() };
     let raw = reader.get(0, SEGMENT_HEADER_BYTES as u64).await?;
-    SegmentHeader::decode(&raw).map_err(|error| error.at(&object, 0))?;
+    let header = SegmentHeader::decode(&raw).map_err(|error| error.at(&reader.records.target.oid, 0))?;
+    if header.payload.is_some() {
+        reader.records = shared.records_of(&SegmentHeader { seq: segment, ..header });
+        reader.window = Bytes::new();
+    }
+    let Records { target: Target { oid: object, .. }, base, .. } = reader.records.clone();
     let mut live = Vec::new();
     let mut offset = SEGMENT_HEADER_BYTES as u64;
     loop {
@@ -91,7 +96,7 @@ pub(crate) async fn live_runs(
         let Ok(header) = RecordHeader::decode(&raw) else { break };
         let index_bytes = header.index_bytes();
         let raw = reader.get(offset + header.index_offset(), index_bytes).await?;
-        let Ok(index) = Index::decode(&header, segment, offset, &raw) else { break };
+        let Ok(index) = Index::decode(&header, segment, base + offset, &raw) else { break };
         for (extent, loc) in &index.extents {
             if let (ExtentKind::Data, Some(loc)) = (extent.kind, *loc) {
                 let written = Written { lba: extent.lba, blocks: extent.blocks, loc };
@@ -124,7 +129,8 @@ async fn look(
         while done < run.blocks {
             let blocks = (run.blocks - done).min((WINDOW_BYTES / SLOT_BYTES) as u32);
             let place = from.nth(done);
-            let slots = reader.get(place.byte_offset(), u64::from(blocks) * SLOT_BYTES).await?;
+            let at = reader.shared.offset_of(place).0;
+            let slots = reader.get(at, u64::from(blocks) * SLOT_BYTES).await?;
             keep_sound(Lba(run.lba.0 + u64::from(done)), blocks, place, &slots, object, live);
             done += blocks;
         }

@@ -43,6 +43,11 @@ const ROUND_SPEED: u64 = 4;
 /// After a scan without victims this share of the log must be new before the next.
 const RESCAN_SHARE: u64 = 16;
 
+/// With an erasure-coded data pool: what is appended to in the image's own pool may hold this share of what lives, and so many
+/// segments. Beyond that the oldest of it is moved, dead or alive: what has not died until then will stay.
+const APPENDED_SHARE: u64 = 16;
+const APPENDED_SEGMENTS: u64 = 8;
+
 /// Victims that are read side by side.
 const VICTIMS_AT_ONCE: usize = 4;
 
@@ -58,6 +63,7 @@ const SLACK_SEGMENTS: u64 = 4;
 pub(crate) struct Bound {
     target_percent: u8,
     segment_bytes: u64,
+    payloads: bool,
 }
 
 impl Bound {
@@ -65,6 +71,7 @@ impl Bound {
         Bound {
             target_percent: shared.options.gc_utilisation_percent.clamp(10, 95),
             segment_bytes: u64::from(shared.format.segment_bytes),
+            payloads: shared.format.payloads,
         }
     }
 
@@ -74,6 +81,17 @@ impl Bound {
         let totals = state.totals();
         let bytes = totals.bytes.saturating_sub(state.dead_bytes());
         Space { live_bytes: totals.live * SLOT_BYTES, bytes }.surplus(self.target_percent)
+    }
+
+    /// Bytes of appended segments beyond what may be in the image's own pool when there is an erasure-coded one.
+    pub fn to_move(&self, state: &DiskState) -> u64 {
+        if !self.payloads {
+            return 0;
+        }
+        let totals = state.totals();
+        let appended = totals.bytes - totals.payload_bytes;
+        let allowed = totals.live * SLOT_BYTES / APPENDED_SHARE + APPENDED_SEGMENTS * self.segment_bytes;
+        appended.saturating_sub(allowed)
     }
 
     /// Whether writes should wait: the log has grown beyond what the target allows, by a share of it.
@@ -190,9 +208,14 @@ impl Gc {
         self.surplus() >= self.record_bytes()
     }
 
+    /// Or so much of what is in the image's own pool, that a record's worth should be moved to the data pool.
+    fn has_work(&self) -> bool {
+        self.has_surplus() || self.bound.to_move(&self.state) >= self.record_bytes()
+    }
+
     /// If the next step is the first of a round: what its record will win, roughly.
     pub fn begins_round(&self) -> Option<u64> {
-        (!self.in_round() && self.has_surplus()).then(|| self.record_bytes())
+        (!self.in_round() && self.has_work()).then(|| self.record_bytes())
     }
 
     /// Copies one record's worth, if there is reason to. `written_bytes`: what the log has grown by since this
@@ -204,7 +227,7 @@ impl Gc {
             return Ok(self.give_up(in_round));
         }
         if !in_round {
-            if !self.has_surplus() || written_bytes < self.rescan_at {
+            if !self.has_work() || written_bytes < self.rescan_at {
                 return Ok(Step::Idle);
             }
             self.choose(log).await?;
@@ -254,20 +277,22 @@ impl Gc {
             let Some(info) = self.state.segment(victim.seq).await? else { continue };
             if info.live > 0 {
                 bytes += u64::from(info.live) * SLOT_BYTES;
-                chosen.push((victim.seq, u64::from(info.bytes)));
+                chosen.push((victim.seq, info));
             }
         }
         let (shared, map) = (&self.shared, &self.state.map());
-        let reads = chosen.into_iter().enumerate().map(|(nth, (seq, bytes))| async move {
-            Ok::<_, DiskError>((nth, seq, bytes, live_runs(shared, map, seq).await))
+        let reads = chosen.into_iter().enumerate().map(|(nth, (seq, info))| async move {
+            Ok::<_, DiskError>((nth, seq, info, live_runs(shared, map, seq).await))
         });
         let mut read = all(reads, VICTIMS_AT_ONCE).await?;
         read.sort_by_key(|&(nth, ..)| nth);
-        for (_, seq, bytes, live) in read {
+        for (_, seq, info, live) in read {
             match live {
                 Ok(live) => {
                     let copies = live.iter().map(|run| run.slots.len() as u64).sum::<u64>();
-                    self.won += bytes.saturating_sub(copies);
+                    // What goes to a payload is won where it was.
+                    let moved = self.bound.payloads && !info.payload;
+                    self.won += u64::from(info.bytes).saturating_sub(if moved { 0 } else { copies });
                     self.left.extend(live);
                     self.cleaned.push(seq);
                 }
@@ -316,12 +341,23 @@ impl Gc {
         let most = MIN_VICTIMS.max((totals.segments / VICTIM_SHARE) as usize);
         let scan = self.state.scan(limits, most + self.stuck.len()).await?;
         let space = scan.space;
-        if space.surplus(self.bound.target_percent) < self.record_bytes() {
-            // What is surplus by the totals is pinned.
-            return Ok(());
-        }
         let enough = totals.bytes / ROUND_SHARE;
-        self.queue = scan.best.take(enough, &self.stuck).into();
+        // What is surplus by the totals may be pinned.
+        let mut victims = if space.surplus(self.bound.target_percent) >= self.record_bytes() {
+            scan.best.take(enough, &self.stuck)
+        } else {
+            Vec::new()
+        };
+        let mut left = self.bound.to_move(&self.state).min(enough.max(self.record_bytes()));
+        for candidate in scan.appended {
+            let chosen = victims.iter().any(|victim| victim.seq == candidate.seq);
+            if left > 0 && !chosen && !self.stuck.contains(&candidate.seq) {
+                left = left.saturating_sub(u64::from(candidate.info.bytes));
+                victims.push(candidate);
+            }
+        }
+        victims.sort_by_key(|victim| (victim.info.age, victim.seq));
+        self.queue = victims.into();
         let mean = self.queue.iter().map(|victim| utilisation(&victim.info)).sum::<f64>()
             / self.queue.len().max(1) as f64;
         tracing::debug!("GC: {} victims, {:.0} % live, {:?}", self.queue.len(), mean * 100.0, space);

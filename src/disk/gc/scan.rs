@@ -1,6 +1,6 @@
 //! Goes through the whole segment table without filling the page cache with it.
 
-use super::victims::{Best, Limits, Space};
+use super::victims::{Best, Candidate, Limits, Space};
 use crate::disk::pages::{FANOUT, Page, PageKey, Tree};
 use crate::disk::segments::PAGE_SEGMENTS;
 use crate::disk::state::DiskState;
@@ -10,6 +10,8 @@ use crate::disk::{DiskError, SegmentInfo, SegmentSeq};
 pub(crate) struct Scan {
     pub space: Space,
     pub best: Best,
+    /// The oldest of those that are not in payloads and could be moved there.
+    pub appended: Vec<Candidate>,
 }
 
 impl DiskState {
@@ -66,8 +68,14 @@ impl DiskState {
     pub(crate) async fn scan(&self, limits: Limits, most: usize) -> Result<Scan, DiskError> {
         let mut space = Space::default();
         let mut best = Best::new(most);
-        let mut dead = Vec::new();
+        let (mut dead, mut appended) = (Vec::new(), Vec::new());
+        let mut payloads = self.payloads.look();
         self.each_segment(|seq, info| {
+            if info.payload {
+                payloads.found(seq);
+            } else if appended.len() < most && limits.movable(seq, info) {
+                appended.push(Candidate { seq, info: *info, score: 0.0 });
+            }
             if limits.eligible(seq, info) {
                 space.add(info);
             }
@@ -79,9 +87,10 @@ impl DiskState {
             }
         })
         .await?;
+        self.payloads.forget(&payloads);
         for seq in dead {
             self.note_if_dead(seq).await?;
         }
-        Ok(Scan { space, best })
+        Ok(Scan { space, best, appended })
     }
 }

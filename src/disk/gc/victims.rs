@@ -68,6 +68,12 @@ impl Limits {
         seq < self.before && info.live > 0 && (!pinned || utilisation(info) <= MAX_LIVE_IF_PINNED)
     }
 
+    /// Whether what lives in the segment can be moved to a payload so that the segment goes.
+    pub fn movable(&self, seq: SegmentSeq, info: &SegmentInfo) -> bool {
+        let pinned = self.newest_snapshot.is_some_and(|snapshot| info.birth <= snapshot);
+        seq < self.before && info.live > 0 && !pinned && !info.payload
+    }
+
     /// Cost and benefit (Rosenblum, Ousterhout 1992): the space that is won, times how long it will stay won, for
     /// writing what lives. Reading it is not counted: it takes no space, and a Gc record is written once.
     ///

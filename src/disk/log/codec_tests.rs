@@ -37,6 +37,7 @@ proptest! {
             epoch: WriterEpoch(epoch),
             segment_bytes,
             prev_lsn: Lsn(lsn),
+            payload: Some(epoch | 64).filter(|_| seq % 2 == 1),
         };
         let mut raw = [0; SEGMENT_HEADER_BYTES];
         header.encode(&mut raw);

@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub(crate) use region::Region;
 
 use super::pages::{Core, Found, MapObjects, Page, PageKey, Pages, StoreObjects, Tree};
+use super::payload::PayloadEpochs;
 use super::{DiskError, DiskNames, Lba, Loc, Lsn, REGION_BLOCKS, SLOT_UNITS, SnapshotRoot};
 use crate::store::Store;
 
@@ -68,11 +69,17 @@ pub(crate) fn leaf_of(lba: u64) -> PageKey {
 #[derive(Clone)]
 pub struct ExtentMap {
     pages: Arc<Pages>,
+    payloads: Arc<PayloadEpochs>,
 }
 
 impl ExtentMap {
-    pub(crate) fn new(pages: Arc<Pages>) -> ExtentMap {
-        ExtentMap { pages }
+    pub(crate) fn new(pages: Arc<Pages>, payloads: Arc<PayloadEpochs>) -> ExtentMap {
+        ExtentMap { pages, payloads }
+    }
+
+    /// Who wrote the payloads that this map names.
+    pub(crate) fn payloads(&self) -> &PayloadEpochs {
+        &self.payloads
     }
 
     pub(crate) fn pages(&self) -> &Arc<Pages> {
@@ -96,7 +103,7 @@ impl ExtentMap {
     ) -> Result<ExtentMap, DiskError> {
         let pages = Pages::open(objects, limit_bytes, [snapshot.map, None]).await?;
         pages.lock().used_blocks = snapshot.map.map_or(0, |child| child.count);
-        Ok(ExtentMap { pages })
+        Ok(ExtentMap { pages, payloads: Arc::default() })
     }
 
     /// Looks up `blocks` blocks from `lba` on without I/O and appends their runs to `out`, in order and without

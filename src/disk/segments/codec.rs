@@ -6,6 +6,8 @@ use crate::disk::pages::codec::{Bad, HEADER_BYTES, bad, get_u32, get_u64};
 
 const BITMAP_BYTES: usize = PAGE_SEGMENTS as usize / 8;
 const ENTRY_BYTES: usize = 36;
+/// In the last number of an entry: the segment's records are in a payload. A segment is far shorter.
+const PAYLOAD_BIT: u32 = 1 << 31;
 
 impl SegmentPage {
     /// Appends the body; returns the number of entries.
@@ -17,7 +19,8 @@ impl SegmentPage {
             for lsn in [info.birth, info.changed, info.age] {
                 out.extend_from_slice(&lsn.0.to_le_bytes());
             }
-            for number in [info.blocks, info.live, info.bytes] {
+            let payload = if info.payload { PAYLOAD_BIT } else { 0 };
+            for number in [info.blocks, info.live, info.bytes | payload] {
                 out.extend_from_slice(&number.to_le_bytes());
             }
         }
@@ -41,7 +44,8 @@ impl SegmentPage {
                 age: Lsn(get_u64(raw, 16)),
                 blocks: get_u32(raw, 24),
                 live: get_u32(raw, 28),
-                bytes: get_u32(raw, 32),
+                bytes: get_u32(raw, 32) & !PAYLOAD_BIT,
+                payload: get_u32(raw, 32) & PAYLOAD_BIT != 0,
             };
             if info.live > info.blocks {
                 let at = HEADER_BYTES + BITMAP_BYTES + i * ENTRY_BYTES + 28;

@@ -24,6 +24,15 @@ pub struct SegmentInfo {
     pub live: u32,
     /// Bytes of its records.
     pub bytes: u32,
+    /// They are in a payload.
+    pub payload: bool,
+}
+
+impl SegmentInfo {
+    /// Bytes that it takes in an erasure-coded pool.
+    pub fn payload_bytes(&self) -> u64 {
+        if self.payload { u64::from(self.bytes) } else { 0 }
+    }
 }
 
 /// 512 neighbouring entries of the table.
@@ -80,4 +89,6 @@ pub struct SegmentTotals {
     pub live: u64,
     pub blocks: u64,
     pub bytes: u64,
+    /// Of them, those in payloads.
+    pub payload_bytes: u64,
 }

@@ -59,6 +59,11 @@ impl Network {
         Network { cluster, sim: sim.clone(), wire, executed: Arc::default() }
     }
 
+    /// A pool that takes whole objects alone.
+    pub fn erasure_coded_pool(&self) -> PoolId {
+        self.cluster.add_erasure_coded_pool("ec", 8192).expect("the first of its name")
+    }
+
     /// A client without delays and faults.
     pub fn quiet_client(&self) -> Arc<dyn Store> {
         self.cluster.client()

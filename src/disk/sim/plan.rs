@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub torn: u64,
     /// Machines with local logs on which openers live; 0: there are no such logs.
     pub machines: u64,
+    /// The data pool is erasure-coded.
+    pub payloads: bool,
     /// What happens to the first opener's first host, instead of what chance says.
     pub first_doom: Option<Vec<(u64, Doom)>>,
 }
@@ -85,6 +87,7 @@ impl Plan {
             stuck: [0, 0, 20, 100][c.below(4) as usize],
             torn,
             machines: 0,
+            payloads: false,
             first_doom: None,
         }
     }
@@ -103,6 +106,11 @@ impl Plan {
         let log = LocalLogOptions { folder: "/ssd".into(), size_bytes: 0 };
         plan.options.local.log = Some(log);
         plan
+    }
+
+    /// As `draw`, with an erasure-coded data pool.
+    pub fn with_payloads(seed: u64) -> Plan {
+        Plan { payloads: true, ..Plan::draw(seed) }
     }
 
     /// A small one for a crash at every step.

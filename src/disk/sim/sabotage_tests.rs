@@ -34,6 +34,9 @@ const ALL: &[(Sabotage, u64)] = &[
     (Sabotage::RollbackKeepsNewer, 33),
     (Sabotage::ResizeKeepsCutOff, 2),
 ];
+/// In worlds with an erasure-coded data pool.
+const PAYLOADS: &[(Sabotage, u64)] =
+    &[(Sabotage::StubBeforePayload, 1), (Sabotage::PayloadsWithoutEpoch, 412)];
 /// In worlds with local logs.
 const LOCAL: &[(Sabotage, u64)] = &[
     (Sabotage::LocalAckBeforeMark, 7),
@@ -74,4 +77,9 @@ fn find(all: &[(Sabotage, u64)], draw: impl Fn(u64) -> Plan) {
         }
     }
     assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+#[test]
+fn every_broken_promise_about_payloads_is_found() {
+    find(PAYLOADS, Plan::with_payloads);
 }

@@ -60,9 +60,14 @@ async fn world(sim: Arc<Sim>, plan: Plan, oracle: Arc<Oracle>) -> u64 {
     let network = Network::new(&sim);
     let store: Arc<dyn Store> = network.quiet_client();
     let pool = store.pool_lookup("rbd").await.unwrap();
-    let names = DiskNames::new(pool, "", "sim", None);
+    let data_pool = plan.payloads.then(|| network.erasure_coded_pool());
+    let names = DiskNames::new(pool, "", "sim", data_pool);
     let size = plan.blocks() * 4096;
-    let params = FormatParams { segment_bytes: plan.segment_bytes, ..FormatParams::new(size, [3; 16]) };
+    let params = FormatParams {
+        segment_bytes: plan.segment_bytes,
+        payloads: plan.payloads,
+        ..FormatParams::new(size, [3; 16])
+    };
     Disk::format(&store, &names, &params).await.unwrap();
     let world = Arc::new(World {
         sim: sim.clone(),
@@ -301,7 +306,23 @@ impl World {
         if report.worst() >= Damage::Wrong {
             broken("check finds nothing wrong", format!("{:?}", report.findings));
         }
+        if self.plan.payloads && self.plan.first_doom.is_some() {
+            return self.remove(&store).await;
+        }
         self.rot(&store, &host, &head).await;
+    }
+
+    /// Where nobody was left beside his successor, nothing is left of the image in the end.
+    async fn remove(&self, store: &Arc<dyn Store>) {
+        const PROMISE: &str = "a removal leaves nothing behind";
+        let removed = Disk::remove(store, &self.names, &|_, _| ()).await;
+        removed.unwrap_or_else(|error| broken(PROMISE, error.to_string()));
+        for pool in [self.names.pool, self.names.data_pool] {
+            let left = store.list(pool, None, ListCursor::begin(), 10_000).await.unwrap().0;
+            if let Some(left) = left.first() {
+                broken(PROMISE, left.oid.to_string());
+            }
+        }
     }
 
     async fn read_all(&self, disk: &Disk, promise: &str, image: &oracle::Image) {
@@ -326,20 +347,26 @@ impl World {
 
     /// Bytes rot in the store: reads give an error or what was written.
     async fn rot(&self, store: &Arc<dyn Store>, host: &Arc<Group>, head: &oracle::Image) {
-        let pool = self.names.header().pool;
-        let listed = store.list(pool, None, ListCursor::begin(), 10_000).await.unwrap().0;
-        let segments: Vec<_> = listed.iter().filter(|entry| entry.oid.starts_with("lsvd_data.")).collect();
-        for entry in &segments {
-            let target = Target::new(pool, "", &*entry.oid);
+        let mut segments = Vec::new();
+        let pools = [self.names.pool, self.names.data_pool];
+        for &pool in if self.plan.payloads { &pools[..] } else { &pools[..1] } {
+            let listed = store.list(pool, None, ListCursor::begin(), 10_000).await.unwrap().0;
+            let found = listed.iter().filter(|entry| entry.oid.starts_with("lsvd_data."));
+            segments.extend(found.map(|entry| Target::new(pool, "", &*entry.oid)));
+        }
+        for target in segments {
             let read = Request::new(target.clone(), vec![Op::Read { offset: 0, length: 0 }]);
             let mut reply = store.operate(read).await.unwrap();
             let Some(OpOut::Data(data)) = reply.ops.pop().map(|op| op.out) else { continue };
+            let mut data = data.to_vec();
             for _ in 0..4 {
                 let at = self.sim.below(data.len().max(1) as u64) as usize;
-                let Some(&byte) = data.get(at) else { continue };
-                let write = Op::Write { offset: at as u64, data: vec![byte ^ 0x10].into() };
-                store.operate(Request::new(target.clone(), vec![write])).await.unwrap();
+                if let Some(byte) = data.get_mut(at) {
+                    *byte ^= 0x10;
+                }
             }
+            let write = Op::WriteFull { data: data.into() };
+            store.operate(Request::new(target.clone(), vec![write])).await.unwrap();
         }
         let (names, options) = (self.names.clone(), self.plan.options.clone());
         let Ok(disk) = Disk::open(store.clone(), names, options, host.clone()).await else { return };

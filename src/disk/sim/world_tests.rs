@@ -40,6 +40,13 @@ fn worlds_keep_all_promises() {
     all(first..first + seeds(200), |seed| run(seed, Plan::draw(seed), None).broken);
 }
 
+/// Whole segments go to a pool that takes whole objects alone.
+#[test]
+fn worlds_with_payloads_keep_all_promises() {
+    let first = std::env::var("LOGRBD_FIRST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    all(first..first + seeds(200), |seed| run(seed, Plan::with_payloads(seed), None).broken);
+}
+
 #[test]
 fn worlds_with_local_logs_keep_all_promises() {
     let first = std::env::var("LOGRBD_FIRST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
@@ -53,21 +60,28 @@ fn what_was_found_stays_found() {
 
 #[test]
 fn a_crash_at_any_step_keeps_all_promises() {
-    all(0..(seeds(200) / 100).max(1), |seed| {
-        let plan = || Plan { first_doom: Some(Vec::new()), ..Plan::small(seed) };
-        let whole = run(seed, plan(), None);
-        if whole.broken.is_some() {
-            return whole.broken;
+    all(0..(seeds(200) / 100).max(1), |seed| at_any_step(seed, false));
+}
+
+#[test]
+fn a_crash_at_any_step_with_payloads_leaves_nothing_behind() {
+    all(0..(seeds(200) / 100).max(1), |seed| at_any_step(seed, true));
+}
+
+fn at_any_step(seed: u64, payloads: bool) -> Option<String> {
+    let plan = || Plan { first_doom: Some(Vec::new()), payloads, ..Plan::small(seed) };
+    let whole = run(seed, plan(), None);
+    if whole.broken.is_some() {
+        return whole.broken;
+    }
+    for step in 1..=whole.steps {
+        let plan = Plan { first_doom: Some(vec![(step, Doom::Dies)]), ..plan() };
+        if let Some(broken) = run(seed, plan, None).broken {
+            return Some(format!("crash at step {step} of {}: {broken}", whole.steps));
         }
-        for step in 1..=whole.steps {
-            let plan = Plan { first_doom: Some(vec![(step, Doom::Dies)]), ..plan() };
-            if let Some(broken) = run(seed, plan, None).broken {
-                return Some(format!("crash at step {step} of {}: {broken}", whole.steps));
-            }
-        }
-        println!("seed {seed}: {} steps", whole.steps);
-        None
-    });
+    }
+    println!("seed {seed}: {} steps", whole.steps);
+    None
 }
 
 #[test]

@@ -56,6 +56,7 @@ impl DiskState {
                 live: fix(core.totals.live, said.0.live, found.0.live),
                 blocks: fix(core.totals.blocks, said.0.blocks, found.0.blocks),
                 bytes: fix(core.totals.bytes, said.0.bytes, found.0.bytes),
+                payload_bytes: fix(core.totals.payload_bytes, said.0.payload_bytes, found.0.payload_bytes),
             };
             core.used_blocks = fix(core.used_blocks, said.1, found.1);
         }

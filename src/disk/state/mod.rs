@@ -26,6 +26,7 @@ use super::checkpoint::{Object, RootBlob};
 use super::map::{self, ExtentMap, MapExtent, change};
 use super::names::MapObjectNumber;
 use super::pages::{MapObjects, PageKey, Pages, StoreObjects};
+use super::payload::PayloadEpochs;
 use super::sabotage::{Sabotage, broken};
 use super::segments::{SegmentInfo, SegmentTotals, leaf_of};
 use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, LocalSeq, Lsn, SegmentSeq, WriterEpoch};
@@ -48,6 +49,8 @@ pub struct RecordAt {
     pub segment: SegmentSeq,
     /// Bytes of the record.
     pub bytes: u32,
+    /// It is in a payload of this epoch's.
+    pub payload: Option<WriterEpoch>,
 }
 
 /// A move of a `Gc` record.
@@ -99,6 +102,8 @@ pub struct DiskState {
     pub(crate) meta: Mutex<Meta>,
     /// A reader needs no segment table.
     read_only: bool,
+    /// Who wrote the payloads that the map names.
+    pub(crate) payloads: Arc<PayloadEpochs>,
 }
 
 impl DiskState {
@@ -136,6 +141,7 @@ impl DiskState {
             pages: Pages::new(objects, limit_bytes),
             meta: Mutex::new(meta),
             read_only: false,
+            payloads: Arc::default(),
         })
     }
 
@@ -187,7 +193,8 @@ impl DiskState {
             published_checkpoint: root.checkpoint,
             failed: None,
         };
-        let state = DiskState { pages, meta: Mutex::new(meta), read_only };
+        let payloads = PayloadEpochs::new(root.payloads.clone());
+        let state = DiskState { pages, meta: Mutex::new(meta), read_only, payloads };
         state.count_tables();
         Ok(Arc::new(state))
     }
@@ -213,7 +220,7 @@ impl DiskState {
     }
 
     pub fn map(&self) -> ExtentMap {
-        ExtentMap::new(self.pages.clone())
+        ExtentMap::new(self.pages.clone(), self.payloads.clone())
     }
 
     /// LSN of the last record applied.
@@ -259,7 +266,7 @@ impl DiskState {
     /// Bytes of the root that the next checkpoint publishes, as far as they grow with the image.
     pub fn root_bytes(&self) -> usize {
         let dropped = self.pages.lock().dropped.len();
-        super::checkpoint::root_bytes(self.meta.lock().objects.len(), dropped)
+        super::checkpoint::root_bytes(self.meta.lock().objects.len(), dropped, self.payloads.len())
     }
 
     /// The tables that grow with the image and are not kept in pages leave the pages less room.
@@ -330,6 +337,10 @@ impl DiskState {
         if at.lsn <= meta.lsn {
             let detail = format!("record {} was applied after {}", at.lsn.0, meta.lsn.0);
             return Err(DiskError::Invalid { detail });
+        }
+        // Before the map names a place there.
+        if let Some(epoch) = at.payload {
+            self.payloads.note(at.segment, epoch);
         }
         Ok(())
     }

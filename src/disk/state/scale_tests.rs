@@ -33,7 +33,7 @@ fn record(chance: &mut Chance, region: u64, lsn: u64) -> (RecordAt, Vec<MapExten
         MapExtent { lba: Lba(region * REGION_BLOCKS + i), blocks: 1, loc }
     };
     let extents = (0..).zip(&slots).map(extent).collect();
-    (RecordAt { lsn: Lsn(lsn), segment, bytes: 4096 * 4112 + 64 }, extents)
+    (RecordAt { lsn: Lsn(lsn), segment, bytes: 4096 * 4112 + 64, payload: None }, extents)
 }
 
 #[test]
@@ -61,7 +61,8 @@ fn an_image_of_16_tib_in_little_memory() {
         let before = objects.bytes_written.load(Relaxed);
         checkpoint(&state).await;
         assert_eq!(objects.bytes_written.load(Relaxed), before);
-        let at = RecordAt { lsn: Lsn(REGIONS + 1), segment: SegmentSeq(SEGMENTS + 2), bytes: 4176 };
+        let at =
+            RecordAt { lsn: Lsn(REGIONS + 1), segment: SegmentSeq(SEGMENTS + 2), bytes: 4176, payload: None };
         let loc = Some(Loc { segment: at.segment, unit: 8 });
         let (region, extents) = written.first_mut().unwrap();
         extents[7] = MapExtent { lba: Lba(*region * REGION_BLOCKS + 7), blocks: 1, loc };
@@ -120,7 +121,7 @@ fn a_large_discard_is_cheap() {
             .map(|i| MapExtent { lba: Lba(i * (blocks / 8)), blocks: (blocks / 8) as u32, loc: None })
             .collect();
         let reads = objects.reads.load(Relaxed);
-        let at = RecordAt { lsn: Lsn(1000), segment: SegmentSeq(SEGMENTS + 5), bytes: 128 };
+        let at = RecordAt { lsn: Lsn(1000), segment: SegmentSeq(SEGMENTS + 5), bytes: 128, payload: None };
         state.apply_data(at, &holes).await.unwrap();
         let reads = objects.reads.load(Relaxed) - reads;
         assert!(reads < 40, "{reads} reads");

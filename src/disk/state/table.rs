@@ -53,6 +53,7 @@ impl SegmentTotals {
             live: self.live + u64::from(info.live),
             blocks: self.blocks + u64::from(info.blocks),
             bytes: self.bytes + u64::from(info.bytes),
+            payload_bytes: self.payload_bytes + info.payload_bytes(),
         }
     }
 
@@ -62,6 +63,7 @@ impl SegmentTotals {
             live: self.live - u64::from(info.live),
             blocks: self.blocks - u64::from(info.blocks),
             bytes: self.bytes - u64::from(info.bytes),
+            payload_bytes: self.payload_bytes - info.payload_bytes(),
         }
     }
 }
@@ -79,6 +81,7 @@ impl Change {
         let overflow = || "has more data than a segment can have".to_string();
         if let Some(at) = self.record {
             info.bytes = info.bytes.checked_add(at.bytes).ok_or_else(overflow)?;
+            info.payload |= at.payload.is_some();
         }
         for &(blocks, age) in &self.written {
             let total = info.blocks.checked_add(blocks).ok_or_else(overflow)?;

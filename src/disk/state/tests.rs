@@ -115,7 +115,12 @@ impl World {
         self.model.lsn += 1;
         let loc = Loc { segment: SegmentSeq(self.segment), unit: self.unit + 4 };
         self.unit += 8 + slots * SLOT_UNITS;
-        let at = RecordAt { lsn: Lsn(self.model.lsn), segment: loc.segment, bytes: 64 + slots * 4112 };
+        let at = RecordAt {
+            lsn: Lsn(self.model.lsn),
+            segment: loc.segment,
+            bytes: 64 + slots * 4112,
+            payload: None,
+        };
         (at, loc)
     }
 
@@ -321,7 +326,8 @@ impl World {
         self.model = Model { lsn, ..model };
         self.segment += 1;
         self.unit = 4;
-        let (at, _) = (RecordAt { lsn: Lsn(lsn + 1), segment: SegmentSeq(self.segment), bytes: 64 }, ());
+        let (at, _) =
+            (RecordAt { lsn: Lsn(lsn + 1), segment: SegmentSeq(self.segment), bytes: 64, payload: None }, ());
         self.model.lsn += 1;
         self.state.apply_other(at).await.unwrap();
         assert_eq!(self.state.size_bytes(), self.model.size_bytes);
@@ -483,7 +489,12 @@ fn a_corrupt_page_is_named() {
         state.set_epoch(WriterEpoch(1));
         for region in 0..4u64 {
             let loc = Some(Loc { segment: SegmentSeq(region + 1), unit: 8 });
-            let at = RecordAt { lsn: Lsn(region + 1), segment: SegmentSeq(region + 1), bytes: 5000 };
+            let at = RecordAt {
+                lsn: Lsn(region + 1),
+                segment: SegmentSeq(region + 1),
+                bytes: 5000,
+                payload: None,
+            };
             state.apply_data(at, &[MapExtent { lba: Lba(region * 4096), blocks: 1, loc }]).await.unwrap();
         }
         let mut frozen = state.freeze(Replay::default()).unwrap().unwrap();

@@ -30,6 +30,12 @@ impl Writer {
             .collect();
         let makes_room = records.iter().all(|record| record.makes_room());
         let writer = self.clone();
+        if first.payload {
+            return self.shared.env.spawn_here(Box::pin(async move {
+                let made = writer.append_payload(&records[0], makes_room).await;
+                writer.appended(&records, made);
+            }));
+        }
         if first.place.creates_segment() {
             return self.shared.env.spawn_here(Box::pin(async move {
                 let segment = records[0].place.segment;
@@ -65,6 +71,19 @@ impl Writer {
             let error = writer.shared.unless_fenced(writer.epoch, error).await;
             writer.appended(&records, Err(error));
         }));
+    }
+
+    /// A segment whose records are in its payload. The stub is what makes it part of the log, as the creation of any other
+    /// segment does, so it comes when the payload is durable.
+    async fn append_payload(&self, record: &Record, makes_room: bool) -> DiskResult<()> {
+        let segment = record.place.segment;
+        let stub = vec![Op::Write { offset: 0, data: record.stub() }];
+        if broken(Sabotage::StubBeforePayload) {
+            create_segment(&self.shared, self.epoch, segment, stub.clone(), makes_room).await?;
+            return self.shared.put_payload(segment, self.epoch, record.bytes.clone(), makes_room).await;
+        }
+        self.shared.put_payload(segment, self.epoch, record.bytes.clone(), makes_room).await?;
+        create_segment(&self.shared, self.epoch, segment, stub, makes_room).await
     }
 
     fn appended(self: &Arc<Self>, records: &[Arc<Record>], mut outcome: DiskResult<()>) {

@@ -88,9 +88,8 @@ impl Writer {
     }
 
     async fn apply(&self, record: &Record) -> DiskResult<()> {
-        let bytes = record.bytes.len() as u64;
         self.head.state.reach_local(record.local);
-        self.head.apply(record.lsn, record.place.segment, bytes, record.kind, &record.extents).await
+        self.head.apply(record.at(self.epoch), record.kind, &record.extents).await
     }
 
     fn applied(&self, state: &mut State, record: &Record) {

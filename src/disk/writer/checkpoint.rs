@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::{State, Writer};
 use crate::disk::header::{Header, SNAP_SEQ_KEY, Snapshot};
+use crate::disk::payload::remove_ended;
 use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::{
     DiskError, DiskResult, Frozen, Lsn, Pressure, Replay, RootBlob, SnapInfo, SnapshotPin, SnapshotRoot,
@@ -191,10 +193,18 @@ impl Writer {
     /// published: the next writer looks for leftovers only of epochs after the published one.
     async fn remove_orphans(&self) {
         let mut begun_with = self.begun_with.lock().await;
-        let Some(root) = &*begun_with else { return };
-        match self.head.state.remove_orphans(root).await {
-            Ok(()) => *begun_with = None,
-            Err(error) => tracing::warn!("map objects of an interrupted checkpoint may be left: {error}"),
+        if begun_with.is_none() && self.ended_removed.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(root) = &*begun_with {
+            match self.head.state.remove_orphans(root).await {
+                Ok(()) => *begun_with = None,
+                Err(error) => tracing::warn!("map objects of an interrupted checkpoint may be left: {error}"),
+            }
+        }
+        match remove_ended(&self.shared, &self.ended).await {
+            Ok(()) => self.ended_removed.store(true, Ordering::Relaxed),
+            Err(error) => tracing::warn!("payloads of an older writer may be left: {error}"),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::{State, Writer};
-use crate::disk::buffer::Record;
+use crate::disk::buffer::{Record, RecordSpec};
 use crate::disk::gc::{Gc, GcBatch, GcLog, Step};
 use crate::disk::header::Header;
 use crate::disk::{DiskResult, Lsn, SegmentSeq};
@@ -253,12 +253,15 @@ impl GcLog for Arc<Writer> {
             }
             let (place, capacity) = state.next_place(self.shared.format.segment_bytes);
             let lsn = state.next_lsn;
-            let record = Record::gc(&self.spec(&state), &self.pool, lsn, place, batch.extents, &batch.slots);
+            let spec = RecordSpec { payload: self.shared.format.payloads, ..self.spec(&state) };
+            let record = Record::gc(&spec, &self.pool, lsn, place, batch.extents, &batch.slots);
             assert!(record.end() <= place.offset + capacity, "a Gc record fits a segment");
             state.enqueue(record);
             // What is written next begins a segment of its own again.
-            state.segment = SegmentSeq(state.segment.0 + 1);
-            state.offset = 0;
+            if state.offset > 0 {
+                state.segment = SegmentSeq(state.segment.0 + 1);
+                state.offset = 0;
+            }
             (lsn, self.pump(&mut state))
         };
         self.start(appends);

@@ -14,6 +14,7 @@ mod wait;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::sync::Mutex;
 use tokio::sync::{Notify, Semaphore};
@@ -36,6 +37,12 @@ const HEADERS: u64 = (SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES) as u64;
 /// A segment with less room than this is left alone: a record of a few blocks is not worth its header.
 const MIN_ROOM: u64 = 16 * SLOT_BYTES;
 
+/// With an erasure-coded data pool a burst of this share of a segment or more goes there; less is appended to a segment in
+/// the image's own pool, from where garbage collection takes it.
+///
+/// The simulation's bursts are smaller.
+const PAYLOAD_SHARE: u64 = if cfg!(test) { 8 } else { 2 };
+
 pub(crate) struct Writer {
     pub shared: Arc<Shared>,
     pub epoch: WriterEpoch,
@@ -55,6 +62,9 @@ pub(crate) struct Writer {
     local: local::Local,
     /// The root that this writer began with, until what interrupted checkpoints left behind it is removed.
     begun_with: tokio::sync::Mutex<Option<RootBlob>>,
+    /// Older epochs, and where their logs ended: what they left there is removed at the same time.
+    ended: Vec<(SegmentSeq, WriterEpoch)>,
+    ended_removed: AtomicBool,
 }
 
 /// Where a record is on its way.
@@ -139,6 +149,7 @@ impl Writer {
         start: Start,
         stats: DiskStats,
         begun_with: Option<RootBlob>,
+        ended: Vec<(SegmentSeq, WriterEpoch)>,
     ) -> Arc<Writer> {
         let room_blocks = (shared.options.dirty_limit() / SLOT_BYTES).min(1 << 28) as u32;
         let size_bytes = head.size_bytes();
@@ -190,6 +201,8 @@ impl Writer {
             gc: gc::GcSignal::default(),
             gc_bound: Bound::new(&shared),
             begun_with: tokio::sync::Mutex::new(begun_with),
+            ended_removed: AtomicBool::new(!shared.format.payloads),
+            ended,
             shared,
         })
     }
@@ -306,6 +319,10 @@ impl State {
     fn enqueue(&mut self, record: Record) {
         debug_assert_eq!(record.lsn, self.next_lsn);
         self.offset = record.end();
+        if record.payload {
+            // Nothing can be appended to it.
+            (self.segment, self.offset) = (SegmentSeq(record.place.segment.0 + 1), 0);
+        }
         self.next_lsn = Lsn(record.lsn.0 + 1);
         self.queue.push_back(Queued { record: Arc::new(record), stage: Stage::Waiting });
     }
@@ -320,6 +337,7 @@ impl Writer {
             durable: state.durable,
             // The batch that is open, if there is one, is what becomes this record.
             local: state.local_newest,
+            payload: false,
         }
     }
 
@@ -327,9 +345,17 @@ impl Writer {
     fn close_batch(&self, state: &mut State) {
         if let Some(batch) = state.active.take() {
             state.aged = false;
-            let spec = self.spec(state);
+            let spec = RecordSpec { payload: self.is_payload(&batch), ..self.spec(state) };
             state.enqueue(batch.close(&spec, &self.pool));
         }
+    }
+
+    /// Whether a batch goes into a payload of its own: it begins a segment, and is most of one.
+    fn is_payload(&self, batch: &Batch) -> bool {
+        let format = &self.shared.format;
+        format.payloads
+            && batch.place.creates_segment()
+            && batch.bytes() >= u64::from(format.segment_bytes) / PAYLOAD_SHARE
     }
 
     /// Closes the open batch and goes on in the next segment.

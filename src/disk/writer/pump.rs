@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::append::Append;
 use super::{Stage, State, Writer};
+use crate::disk::replay::MAX_IN_FLIGHT;
 use crate::disk::{BLOCK_BYTES, SegmentSeq};
 
 impl Writer {
@@ -46,6 +47,14 @@ impl Writer {
         }
         let first = first?;
         let segment = state.queue[first].record.place.segment;
+        if state.queue[first].record.payload {
+            // A successor that finds no stubs looks for payloads in so many numbers.
+            let oldest = state.queue.iter().find(|queued| queued.stage != Stage::Durable);
+            let oldest = oldest.map_or(segment, |queued| queued.record.place.segment);
+            if segment.0 - oldest.0 >= u64::from(MAX_IN_FLIGHT) {
+                return None;
+            }
+        }
         let mut records = Vec::new();
         for queued in state.queue.iter_mut().skip(first) {
             if queued.record.place.segment != segment {

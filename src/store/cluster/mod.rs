@@ -301,6 +301,14 @@ impl Store for ClusterStore {
         })
     }
 
+    fn pool_stripe(&self, pool: PoolId) -> BoxFuture<StoreResult<Option<u64>>> {
+        let map = self.osd.map();
+        ready(match map.pool(pool.0) {
+            None => Err(StoreError::NoPool),
+            Some(pool) => Ok(pool.is_erasure().then_some(u64::from(pool.stripe_width))),
+        })
+    }
+
     fn pool_alignment(&self, pool: PoolId) -> BoxFuture<StoreResult<Option<u64>>> {
         let map = self.osd.map();
         ready(match map.pool(pool.0) {

@@ -64,6 +64,14 @@ impl ModelCluster {
         ModelCluster { shared: Arc::new(Shared { state: Mutex::new(State::new()), env, fsid }) }
     }
 
+    /// Adds an erasure-coded pool without overwrites, whose stripes have so many bytes.
+    pub fn add_erasure_coded_pool(&self, name: &str, stripe: u64) -> StoreResult<PoolId> {
+        let mut state = self.shared.state.lock();
+        let id = state.pool_create(name, None)?;
+        state.pool_mut(id)?.stripe = Some(stripe);
+        Ok(id)
+    }
+
     /// A client of its own: instance id, address, watches.
     pub fn client(&self) -> Arc<dyn Store> {
         Arc::new(self.model_client())
@@ -230,7 +238,7 @@ impl Store for ModelStore {
     }
 
     fn pool_alignment(&self, pool: PoolId) -> BoxFuture<StoreResult<Option<u64>>> {
-        self.run(|state, _| state.pool(pool).map(|_| None))
+        self.run(|state, _| state.pool(pool).map(|pool| pool.stripe))
     }
 
     fn application_enable(&self, pool: PoolId, app: &str, force: bool) -> BoxFuture<StoreResult<()>> {

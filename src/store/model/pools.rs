@@ -9,6 +9,8 @@ use crate::store::{Op, PoolStat, Request, StoreError, StoreResult};
 
 pub(super) struct Pool {
     pub name: String,
+    /// Bytes of a stripe, if it is an erasure-coded pool without overwrites.
+    pub stripe: Option<u64>,
     pub objects: BTreeMap<ObjectKey, Object>,
     /// Application -> key -> value.
     pub applications: BTreeMap<String, BTreeMap<String, String>>,
@@ -21,11 +23,43 @@ impl Pool {
     pub fn new(name: &str) -> Pool {
         Pool {
             name: name.to_owned(),
+            stripe: None,
             objects: BTreeMap::new(),
             applications: BTreeMap::new(),
             version_floor: 0,
             counters: PoolStat::default(),
         }
+    }
+
+    /// What an erasure-coded pool without overwrites does not do, as Ceph 16.2.15 answers: whole objects may be written, and whole
+    /// stripes appended.
+    pub fn check(&self, request: &Request, size: Option<u64>) -> Result<(), Errno> {
+        let Some(stripe) = self.stripe else { return Ok(()) };
+        let mut size = size.unwrap_or(0);
+        for (op, _) in &request.ops {
+            let (offset, length) = match op {
+                Op::Write { offset, data } => (*offset, data.len() as u64),
+                Op::Append { data } => (size, data.len() as u64),
+                Op::WriteFull { data } => {
+                    size = data.len() as u64;
+                    continue;
+                }
+                Op::WriteSame { .. }
+                | Op::Zero { .. }
+                | Op::Truncate { .. }
+                | Op::OmapSetHeader { .. }
+                | Op::OmapSet { .. }
+                | Op::OmapRmKeys { .. }
+                | Op::OmapRmRange { .. }
+                | Op::OmapClear => return Err(Errno::EOPNOTSUPP),
+                _ => continue,
+            };
+            if offset != size || !size.is_multiple_of(stripe) {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            size += length;
+        }
+        Ok(())
     }
 
     /// Counts a list for [`Pool::stat`].

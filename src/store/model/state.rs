@@ -77,6 +77,9 @@ impl State {
         let pool = self.pool_mut(request.target.pool)?;
         let key = object_key(&request.target);
         let existing = pool.objects.get(&key);
+        if let Err(errno) = pool.check(request, existing.map(|object| object.state.size)) {
+            return Ok((Reply { result: errno.negated(), ..Reply::default() }, vec![]));
+        }
         let mut view = View { object: existing, watchers };
         let outcome = interp::execute(request, &mut view, caller)?;
         pool.count(request, outcome.modified);
