@@ -27,7 +27,7 @@ const ALL: &[(Sabotage, u64)] = &[
     (Sabotage::DropPinned, 2),
     (Sabotage::DeleteBeforeCheckpoint, 0),
     (Sabotage::GcMovesOverwritten, 2),
-    (Sabotage::DiffByPlaces, 1308),
+    (Sabotage::DiffByPlaces, 2049),
     (Sabotage::DiffTrustsCopies, 806),
     (Sabotage::SnapshotWithoutBuffer, 2),
     (Sabotage::SnapshotRemovedEarly, 932),
@@ -36,7 +36,7 @@ const ALL: &[(Sabotage, u64)] = &[
 ];
 /// In worlds with an erasure-coded data pool.
 const PAYLOADS: &[(Sabotage, u64)] =
-    &[(Sabotage::StubBeforePayload, 1), (Sabotage::PayloadsWithoutEpoch, 412)];
+    &[(Sabotage::StubBeforePayload, 1), (Sabotage::PayloadsWithoutEpoch, 1575)];
 /// In worlds with local logs.
 const LOCAL: &[(Sabotage, u64)] = &[
     (Sabotage::LocalAckBeforeMark, 7),
