@@ -84,7 +84,7 @@ impl Bound {
     }
 
     /// Bytes of appended segments beyond what may be in the image's own pool when there is an erasure-coded one.
-    pub fn to_move(&self, state: &DiskState) -> u64 {
+    pub fn movable_bytes(&self, state: &DiskState) -> u64 {
         if !self.payloads {
             return 0;
         }
@@ -210,7 +210,7 @@ impl Gc {
 
     /// Or so much of what is in the image's own pool, that a record's worth should be moved to the data pool.
     fn has_work(&self) -> bool {
-        self.has_surplus() || self.bound.to_move(&self.state) >= self.record_bytes()
+        self.has_surplus() || self.bound.movable_bytes(&self.state) >= self.record_bytes()
     }
 
     /// If the next step is the first of a round: what its record will win, roughly.
@@ -348,7 +348,7 @@ impl Gc {
         } else {
             Vec::new()
         };
-        let mut left = self.bound.to_move(&self.state).min(enough.max(self.record_bytes()));
+        let mut left = self.bound.movable_bytes(&self.state).min(enough.max(self.record_bytes()));
         for candidate in scan.appended {
             let chosen = victims.iter().any(|victim| victim.seq == candidate.seq);
             if left > 0 && !chosen && !self.stuck.contains(&candidate.seq) {
