@@ -1,4 +1,5 @@
-//! A connection as its users see it: a queue of messages, and the task that empties it, to be woken when it sleeps.
+//! A connection as its users see it: a queue of messages, and what empties it: the task, to be woken when it sleeps, or while
+//! it sleeps, whoever sends.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -6,9 +7,13 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use super::Connection;
-use crate::sync::Mutex;
+use super::driver::Core;
+use crate::sync::{Mutex, MutexGuard};
 use crate::wire::Message;
 use crate::wire::types::EntityAddr;
+
+/// More than this is written by the task: who sends it has better things to do meanwhile.
+const DIRECT_BYTES: usize = 32 << 10;
 
 pub(super) struct TcpConnection {
     id: u64,
@@ -17,6 +22,8 @@ pub(super) struct TcpConnection {
     /// Bytes that the task has made of messages and not yet written.
     unwritten: AtomicUsize,
     alive: Mutex<Instant>,
+    /// The protocol and the socket, while there is a socket. The task has it locked while it works; others only try to lock it.
+    pub(super) core: Mutex<Option<Core>>,
 }
 
 #[derive(Default)]
@@ -27,6 +34,15 @@ struct Queue {
     closed: bool,
     /// Of the task while it sleeps.
     waker: Option<Waker>,
+}
+
+impl Queue {
+    fn add(&mut self, message: Message) {
+        if !self.closed {
+            self.bytes += bytes(&message);
+            self.messages.push_back(message);
+        }
+    }
 }
 
 /// What there is to do for the task.
@@ -47,6 +63,7 @@ impl TcpConnection {
             queue: Mutex::new(Queue::default()),
             unwritten: AtomicUsize::new(0),
             alive: Mutex::new(Instant::now()),
+            core: Mutex::new(None),
         }
     }
 
@@ -60,10 +77,24 @@ impl TcpConnection {
         }
     }
 
-    /// Moves what is queued to `messages`, which is empty.
+    /// For the task, which is awake: moves what is queued to `messages`, which is empty.
     pub fn take(&self, messages: &mut VecDeque<Message>) -> Work {
         let mut queue = self.queue.lock();
         queue.waker = None;
+        Self::taken(queue, messages)
+    }
+
+    /// For others, while the task sleeps: the same, where nothing else is to be done and it is not much.
+    pub fn take_messages(&self, messages: &mut VecDeque<Message>) -> bool {
+        let queue = self.queue.lock();
+        let plain = !queue.keepalive && !queue.closed && queue.bytes <= DIRECT_BYTES;
+        if plain {
+            Self::taken(queue, messages);
+        }
+        plain
+    }
+
+    fn taken(mut queue: MutexGuard<'_, Queue>, messages: &mut VecDeque<Message>) -> Work {
         std::mem::swap(&mut queue.messages, messages);
         queue.bytes = 0;
         Work { keepalive: std::mem::take(&mut queue.keepalive), closed: queue.closed }
@@ -107,6 +138,8 @@ impl TcpConnection {
         queue.messages = VecDeque::new();
         queue.bytes = 0;
         drop(queue);
+        // The socket is closed by this.
+        *self.core.lock() = None;
         self.set_unwritten(0);
     }
 }
@@ -121,12 +154,22 @@ impl Connection for TcpConnection {
     }
 
     fn send(&self, message: Message) {
-        self.change(|queue| {
-            if !queue.closed {
-                queue.bytes += bytes(&message);
-                queue.messages.push_back(message);
-            }
-        });
+        self.change(|queue| queue.add(message));
+    }
+
+    fn queue(&self, message: Message) {
+        self.queue.lock().add(message);
+    }
+
+    fn push(&self) {
+        let pushed = match self.core.try_lock() {
+            Some(mut core) => core.as_mut().is_some_and(|core| core.push(self)),
+            // The task works. It looks at the queue before it sleeps; if it has done that already, it must be woken.
+            None => false,
+        };
+        if !pushed {
+            self.change(|_| ());
+        }
     }
 
     fn queued(&self) -> (usize, usize) {

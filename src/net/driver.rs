@@ -1,7 +1,7 @@
 //! The task of one connection: carries bytes between its socket and the state machine of `wire`.
 //!
 //! One task does both directions, so that no message crosses from one task to another. What is queued while it works
-//! is written with one call.
+//! is written with one call. While it sleeps, those who send write themselves and need not wake it ([`Core::push`]).
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -107,25 +107,18 @@ async fn live(
         message_bytes: shared.options.message_bytes,
         compression: shared.compression_for(target.peer, &msgr2),
     };
-    let mut driver = Driver {
-        addr,
-        wire: wire::Connection::new(settings),
-        stream,
-        auth,
-        queue: VecDeque::new(),
-        shown: connection.clone(),
-        connection,
-        shared,
-        handler,
-    };
-    if let Err(end) = driver.begin() {
+    let mut core =
+        Core { wire: wire::Connection::new(settings), stream, queue: VecDeque::new(), failed: None };
+    let mut driver = Driver { addr, auth, shown: connection.clone(), connection, shared, handler };
+    if let Err(end) = driver.begin(&mut core) {
         return end;
     }
+    *connection.core.lock() = Some(core);
     let end = poll_fn(|context| {
         if let Poll::Ready(end) = driver.poll(context) {
             return Poll::Ready(end);
         }
-        if !driver.wire.is_ready() && deadline.as_mut().poll(context).is_ready() {
+        if !driver.is_ready() && deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(End::Failed(NetError::Timeout { addr, seconds }));
         }
         Poll::Pending
@@ -140,13 +133,62 @@ async fn live(
     end
 }
 
-struct Driver<'a> {
-    addr: EntityAddr,
+/// What reads and writes: the task's, but for writing while it sleeps in an established session.
+pub(super) struct Core {
     wire: wire::Connection,
     stream: TcpStream,
-    auth: Box<dyn Authenticator>,
     /// Taken from the connection's queue, not yet given to `wire`.
     queue: VecDeque<Message>,
+    /// Met by somebody else: the task ends with it.
+    failed: Option<WireError>,
+}
+
+impl Core {
+    /// Writes what is queued, as far as the socket takes it at once. `false`: the task has to be woken.
+    pub(super) fn push(&mut self, connection: &TcpConnection) -> bool {
+        if !self.wire.is_ready() {
+            // The task takes the queue once it is.
+            return true;
+        }
+        if self.wire.output_bytes() > 0 {
+            // The socket is full, and the task waits for it.
+            return true;
+        }
+        loop {
+            if self.queue.is_empty() && !connection.take_messages(&mut self.queue) {
+                return false;
+            }
+            if let Err(error) = self.make_bytes() {
+                self.failed = Some(error);
+                return false;
+            }
+            if self.wire.output_bytes() == 0 {
+                return true;
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let used = self.wire.slices(&mut slices);
+            let Ok(written) = self.stream.try_write_vectored(&slices[..used]) else {
+                // The socket is full, or something is wrong, which the task will meet as well.
+                connection.set_unwritten(self.wire.output_bytes());
+                return false;
+            };
+            self.wire.written(written);
+        }
+    }
+
+    /// Makes bytes of messages, as long as not too many are unwritten.
+    fn make_bytes(&mut self) -> Result<(), WireError> {
+        while self.wire.output_bytes() < AHEAD_BYTES {
+            let Some(message) = self.queue.pop_front() else { break };
+            self.wire.send(message)?;
+        }
+        Ok(())
+    }
+}
+
+struct Driver<'a> {
+    addr: EntityAddr,
+    auth: Box<dyn Authenticator>,
     connection: &'a TcpConnection,
     shown: Arc<dyn Connection>,
     shared: &'a Shared,
@@ -154,17 +196,23 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    fn begin(&mut self) -> Result<(), End> {
+    fn begin(&mut self, core: &mut Core) -> Result<(), End> {
         let request = self.auth.begin().map_err(|error| self.auth_error(error))?;
-        self.wire
+        core.wire
             .auth_request(request.method, &request.modes, request.payload)
             .map_err(|error| self.wire_error(error))
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        let mut core = self.connection.core.lock();
+        // It is there until the end.
+        let Some(core) = core.as_mut() else { return Poll::Ready(End::Closed) };
+        if let Some(error) = core.failed.take() {
+            return Poll::Ready(self.wire_error(error));
+        }
         for _ in 0..ROUNDS {
-            match self.round(context) {
-                Ok(Poll::Pending) if self.sleep(context) => return Poll::Pending,
+            match self.round(core, context) {
+                Ok(Poll::Pending) if self.sleep(core, context) => return Poll::Pending,
                 Ok(_) => {}
                 Err(end) => return Poll::Ready(end),
             }
@@ -174,29 +222,29 @@ impl Driver<'_> {
     }
 
     /// Before the session is established, messages stay in the queue and wake nobody.
-    fn sleep(&self, context: &mut Context<'_>) -> bool {
-        match self.wire.is_ready() {
+    fn sleep(&self, core: &Core, context: &mut Context<'_>) -> bool {
+        match core.wire.is_ready() {
             true => self.connection.sleep(context),
             false => self.connection.sleep_until_closed(context),
         }
     }
 
     /// Sends what can be sent, receives once. Pending: the socket has nothing and takes nothing.
-    fn round(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, End> {
+    fn round(&mut self, core: &mut Core, context: &mut Context<'_>) -> Result<Poll<()>, End> {
         loop {
-            self.take_queue()?;
-            if self.wire.output_bytes() == 0 {
+            self.take_queue(core)?;
+            if core.wire.output_bytes() == 0 {
                 break;
             }
-            if self.write(context)?.is_pending() {
+            if self.write(core, context)?.is_pending() {
                 break;
             }
         }
-        self.connection.set_unwritten(self.wire.output_bytes());
-        let read = self.read(context)?;
+        self.connection.set_unwritten(core.wire.output_bytes());
+        let read = self.read(core, context)?;
         if read.is_ready() {
-            while let Some(event) = self.wire.poll().map_err(|error| self.wire_error(error))? {
-                self.event(event)?;
+            while let Some(event) = core.wire.poll().map_err(|error| self.wire_error(error))? {
+                self.event(core, event)?;
                 if self.connection.is_closed() {
                     return Err(End::Closed);
                 }
@@ -205,52 +253,48 @@ impl Driver<'_> {
         Ok(read)
     }
 
-    fn take_queue(&mut self) -> Result<(), End> {
-        if !self.wire.is_ready() {
+    fn take_queue(&mut self, core: &mut Core) -> Result<(), End> {
+        if !core.wire.is_ready() {
             return match self.connection.is_closed() {
                 true => Err(End::Closed),
                 false => Ok(()),
             };
         }
-        if self.queue.is_empty() {
-            let work = self.connection.take(&mut self.queue);
+        if core.queue.is_empty() {
+            let work = self.connection.take(&mut core.queue);
             if work.closed {
                 return Err(End::Closed);
             }
             if work.keepalive {
-                self.wire.keepalive(now()).map_err(|error| self.wire_error(error))?;
+                core.wire.keepalive(now()).map_err(|error| self.wire_error(error))?;
             }
         }
-        while self.wire.output_bytes() < AHEAD_BYTES {
-            let Some(message) = self.queue.pop_front() else { break };
-            self.wire.send(message).map_err(|error| self.wire_error(error))?;
-        }
-        Ok(())
+        core.make_bytes().map_err(|error| self.wire_error(error))
     }
 
-    fn write(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, End> {
+    fn write(&mut self, core: &mut Core, context: &mut Context<'_>) -> Result<Poll<()>, End> {
         let mut slices = [IoSlice::new(&[]); SLICES];
-        let used = self.wire.slices(&mut slices);
-        let written = match Pin::new(&mut self.stream).poll_write_vectored(context, &slices[..used]) {
+        let used = core.wire.slices(&mut slices);
+        let written = match Pin::new(&mut core.stream).poll_write_vectored(context, &slices[..used]) {
             Poll::Pending => return Ok(Poll::Pending),
             Poll::Ready(Ok(written)) => written,
-            Poll::Ready(Err(error)) => return Err(self.lost(&error.to_string())),
+            Poll::Ready(Err(error)) => return Err(self.lost(core, &error.to_string())),
         };
-        self.wire.written(written);
+        core.wire.written(written);
         Ok(Poll::Ready(()))
     }
 
-    fn read(&mut self, context: &mut Context<'_>) -> Result<Poll<()>, End> {
-        let read = pin!(self.stream.read_buf(self.wire.input()));
+    fn read(&mut self, core: &mut Core, context: &mut Context<'_>) -> Result<Poll<()>, End> {
+        let read = pin!(core.stream.read_buf(core.wire.input()));
         match read.poll(context) {
             Poll::Pending => Ok(Poll::Pending),
-            Poll::Ready(Ok(0)) => Err(self.lost("closed by the peer")),
+            Poll::Ready(Ok(0)) => Err(self.lost(core, "closed by the peer")),
             Poll::Ready(Ok(_)) => Ok(Poll::Ready(())),
-            Poll::Ready(Err(error)) => Err(self.lost(&error.to_string())),
+            Poll::Ready(Err(error)) => Err(self.lost(core, &error.to_string())),
         }
     }
 
-    fn event(&mut self, event: Event) -> Result<(), End> {
+    fn event(&mut self, core: &mut Core, event: Event) -> Result<(), End> {
         match event {
             Event::Message(message) => self.handler.message(&self.shown, message),
             Event::KeepaliveAck(_) => self.connection.set_alive(),
@@ -272,18 +316,18 @@ impl Driver<'_> {
                     .auth
                     .bad_method(method, result, &methods, &modes)
                     .map_err(|error| self.auth_error(error))?;
-                self.wire
+                core.wire
                     .auth_request(request.method, &request.modes, request.payload)
                     .map_err(|error| self.wire_error(error))?;
             }
             Event::AuthMore(payload) => {
                 let answer = self.auth.more(&payload).map_err(|error| self.auth_error(error))?;
-                self.wire.auth_more(answer).map_err(|error| self.wire_error(error))?;
+                core.wire.auth_more(answer).map_err(|error| self.wire_error(error))?;
             }
             Event::AuthDone { global_id, mode, payload } => {
                 let done =
                     self.auth.done(global_id, mode, &payload).map_err(|error| self.auth_error(error))?;
-                self.wire
+                core.wire
                     .auth_done(done.session_key, &done.connection_secret)
                     .map_err(|error| self.wire_error(error))?;
             }
@@ -293,11 +337,17 @@ impl Driver<'_> {
         Ok(())
     }
 
+    fn is_ready(&self) -> bool {
+        self.connection.core.lock().as_ref().is_some_and(|core| core.wire.is_ready())
+    }
+
     /// Compression must never be what keeps a client from its OSDs: when in doubt, it is the reason.
     fn blames_compression(&self, error: &NetError) -> bool {
+        let core = self.connection.core.lock();
+        let Some(core) = core.as_ref() else { return false };
         match error {
-            NetError::Lost { .. } | NetError::Timeout { .. } => self.wire.doubts_compression(),
-            NetError::Protocol { .. } => self.wire.asked_compression(),
+            NetError::Lost { .. } | NetError::Timeout { .. } => core.wire.doubts_compression(),
+            NetError::Protocol { .. } => core.wire.asked_compression(),
             NetError::Connect { .. } | NetError::Auth { .. } | NetError::Unsupported { .. } => false,
         }
     }
@@ -314,8 +364,8 @@ impl Driver<'_> {
         })
     }
 
-    fn lost(&self, detail: &str) -> End {
-        let (addr, detail) = (self.addr, format!("{detail}, {}", self.wire.stage()));
+    fn lost(&self, core: &Core, detail: &str) -> End {
+        let (addr, detail) = (self.addr, format!("{detail}, {}", core.wire.stage()));
         End::Failed(NetError::Lost { addr, detail })
     }
 }

@@ -64,6 +64,13 @@ pub trait Connection: Send + Sync {
     /// Queues a message, in order, before the session is established too. Nothing is said of one that a connection
     /// which is over was given: its handler knows that by `reset`.
     fn send(&self, message: Message);
+    /// [`Connection::send`] for who calls [`Connection::push`] soon after: until then it may stay where it is.
+    fn queue(&self, message: Message) {
+        self.send(message);
+    }
+    /// Writes what is queued on the caller's own thread, as far as that is possible at once: a request is on its way without another
+    /// thread having been woken. Not to be called while a lock is held.
+    fn push(&self) {}
     /// Messages and bytes that are queued and not yet written to the socket.
     fn queued(&self) -> (usize, usize);
     /// Asks the peer for a sign of life (KEEPALIVE2).

@@ -291,3 +291,76 @@ fn compression_is_given_up_where_it_does_not_work_and_nowhere_else() {
     world.addr = EntityAddr::msgr2(world.listener.local_addr().unwrap(), 6);
     assert_eq!(talk(&world, false), asked);
 }
+
+#[test]
+fn many_who_push_lose_and_reorder_nothing() {
+    for mode in [ConnectionMode::Crc, ConnectionMode::Secure] {
+        let world = World::new(Duration::from_secs(60));
+        let server = world.serve(mode, usize::MAX);
+        let (connection, seen) = world.connect(mode);
+        // The last is more than a pusher writes, and more than the socket takes at once.
+        let sizes = [1, 900, 5000, 30_000, 900_000];
+        let (senders, count) = if mode == ConnectionMode::Crc { (4, 200) } else { (2, 10) };
+        std::thread::scope(|scope| {
+            for sender in 0..senders {
+                let connection = &connection;
+                scope.spawn(move || {
+                    for n in 0..count {
+                        // Those who push, and those who leave it to the task.
+                        let mut message = message(sender, sizes[(sender + n) % sizes.len()]);
+                        message.data.push(Bytes::copy_from_slice(&[sender as u8, n as u8]));
+                        match n % 3 {
+                            0 => connection.send(message),
+                            _ => connection.queue(message),
+                        }
+                        connection.push();
+                    }
+                });
+            }
+        });
+        assert!(matches!(next(&seen), Seen::Ready));
+        let mut last = vec![0; senders];
+        for _ in 0..senders * count {
+            let Seen::Message(back) = next(&seen) else { panic!("no message") };
+            let data = &back.data[0];
+            let [sender, n] = data[data.len() - 2..] else { panic!("no end") };
+            assert_eq!(usize::from(n), last[usize::from(sender)], "of sender {sender}");
+            last[usize::from(sender)] += 1;
+        }
+        assert_eq!(connection.queued(), (0, 0));
+        connection.close();
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn who_pushes_needs_no_other_thread() {
+    let world = World::new(Duration::from_secs(60));
+    let server = world.serve_as(|| Server::new(ConnectionMode::Crc, Some(KEY)), true);
+    let (connection, seen) = world.connect(ConnectionMode::Crc);
+    assert!(matches!(next(&seen), Seen::Ready));
+    // The task sleeps once this has been answered, and then its only thread is busy until the message is there.
+    let (held, hold) = mpsc::channel::<()>();
+    let (holds, holding) = mpsc::channel();
+    let asked = std::time::Instant::now();
+    connection.keepalive();
+    while connection.silent_for() >= asked.elapsed() {
+        std::thread::yield_now();
+    }
+    world._runtime.spawn(async move {
+        let _ = holds.send(());
+        let _ = hold.recv();
+    });
+    holding.recv().unwrap();
+    connection.queue(message(1, 5000));
+    connection.push();
+    assert_eq!(connection.queued(), (0, 0));
+    // It ends when it has the message.
+    assert_eq!(server.join().unwrap().got, [message(1, 5000).data.concat()]);
+    drop(held);
+    assert!(matches!(next(&seen), Seen::Reset(NetError::Lost { .. })));
+    // Nor does anything come of pushing what is over.
+    connection.queue(message(2, 100));
+    connection.push();
+    assert_eq!(connection.queued(), (0, 0));
+}

@@ -33,7 +33,7 @@ use super::options::OsdOptions;
 use super::slot::{Answer, Done};
 use super::{OpRequest, OsdError};
 use crate::mon::MonError;
-use crate::net::Messenger;
+use crate::net::{Connection, Messenger};
 use crate::sync::Mutex;
 
 /// Between two attempts to ask monitors that do not answer.
@@ -80,6 +80,17 @@ pub(super) struct After {
     /// Sessions that connect again after a pause, by OSD and incarnation.
     reopen: Vec<(i32, u64, Duration)>,
     wake_timer: bool,
+    /// Connections that messages were queued at.
+    push: Vec<Arc<dyn Connection>>,
+}
+
+impl After {
+    /// Something was queued there.
+    fn push(&mut self, connection: &Arc<dyn Connection>) {
+        if self.push.last().is_none_or(|last| last.id() != connection.id()) {
+            self.push.push(connection.clone());
+        }
+    }
 }
 
 impl Objecter {
@@ -125,6 +136,10 @@ impl Objecter {
     }
 
     fn say(&self, after: After) {
+        // First: what is asked is on its way while answers are told.
+        for connection in after.push {
+            connection.push();
+        }
         for (done, answer) in after.answers {
             done.tell(answer);
         }

@@ -93,9 +93,9 @@ impl FromOsd {
             MessageType::OSD_MAP => objecter.take_maps(&message)?,
             MessageType::OSD_BACKOFF => {
                 let backoff = Backoff::decode(&message.front)?;
-                objecter.with(|state, _, _| {
+                objecter.with(|state, _, after| {
                     if state.is_current(osd, connection) {
-                        state.back_off(osd, connection, backoff);
+                        state.back_off(osd, connection, backoff, after);
                     }
                 });
             }
@@ -340,7 +340,7 @@ impl State {
         }
     }
 
-    fn back_off(&mut self, osd: i32, connection: &Arc<dyn Connection>, message: Backoff) {
+    fn back_off(&mut self, osd: i32, connection: &Arc<dyn Connection>, message: Backoff, after: &mut After) {
         let Some(session) = self.sessions.get_mut(&osd) else { return };
         match message.op {
             backoff::BLOCK => {
@@ -376,7 +376,7 @@ impl State {
                         snap: crate::osd::codes::NO_SNAP,
                     };
                     if position.within(&message.begin, &message.end) {
-                        send(map, session, tid, op, self.tick);
+                        send(map, session, tid, op, self.tick, false, after);
                     }
                 }
             }

@@ -138,7 +138,7 @@ impl State {
         if let (Some(map), Some(session), Some(op)) =
             (&self.map, self.sessions.get(&osd), self.ops.get_mut(&tid))
         {
-            send(map, session, tid, op, self.tick);
+            send(map, session, tid, op, self.tick, self.inflight_ops <= 1, after);
         }
     }
 
@@ -263,7 +263,17 @@ impl State {
 }
 
 /// Puts a request on its session's connection, if there is one and the OSD has not asked for peace.
-pub(super) fn send(map: &OsdMap, session: &Session, tid: u64, op: &mut Op, tick: u64) {
+/// `alone`: nothing else is under way, so that there is nothing to be written together with it. It is written by this thread then,
+/// once the lock is free.
+pub(super) fn send(
+    map: &OsdMap,
+    session: &Session,
+    tid: u64,
+    op: &mut Op,
+    tick: u64,
+    alone: bool,
+    after: &mut After,
+) {
     let Some(connection) = session.connection() else { return };
     let object = op.target.object(&op.request.object);
     let key: &[u8] = if object.key == object.oid { b"" } else { &object.key };
@@ -302,5 +312,10 @@ pub(super) fn send(map: &OsdMap, session: &Session, tid: u64, op: &mut Op, tick:
     .encode();
     op.attempts += 1;
     op.sent_at = tick;
-    connection.send(message);
+    if alone {
+        connection.queue(message);
+        after.push(connection);
+    } else {
+        connection.send(message);
+    }
 }
