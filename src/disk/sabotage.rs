@@ -65,6 +65,8 @@ pub(crate) enum Sabotage {
     LocalAckBeforeSync,
     /// Replay of the local log begins before what the store has.
     LocalReplayFromStart,
+    /// A late take-over makes its log of a file without asking whether it is still the newest.
+    LocalLogOfZombie,
     /// What was accepted after a record that only the store has is acknowledged before that one is durable.
     LocalAckOverBarrier,
     /// A stub is created while its payload is on its way.

@@ -39,9 +39,10 @@ const PAYLOADS: &[(Sabotage, u64)] =
     &[(Sabotage::StubBeforePayload, 1), (Sabotage::PayloadsWithoutEpoch, 1575)];
 /// In worlds with local logs.
 const LOCAL: &[(Sabotage, u64)] = &[
-    (Sabotage::LocalAckBeforeMark, 7),
-    (Sabotage::LocalAckBeforeSync, 13),
+    (Sabotage::LocalAckBeforeMark, 4),
+    (Sabotage::LocalAckBeforeSync, 4),
     (Sabotage::LocalReplayFromStart, 0),
+    (Sabotage::LocalLogOfZombie, 1565),
 ];
 const SEEDS: u64 = 600;
 

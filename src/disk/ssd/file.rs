@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
@@ -52,21 +53,21 @@ pub enum OpenError {
     Io(String),
 }
 
-/// What becomes of a file that is there.
+/// What is wanted of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// It must be there, and keeps its size.
-    Keep,
-    /// It gets this size; it is made if need be.
-    OfSize(u64),
+pub enum Wanted {
+    /// It must be there.
+    Existing,
+    /// It is made if need be.
+    Any,
 }
 
 /// A host's file system.
 pub trait LocalDisk: Send + Sync + std::fmt::Debug {
     /// Who this host is: only the host that has written a log may replay it.
     fn host(&self) -> String;
-    /// Opens a file for as long as the answer lives; nobody else can open it meanwhile.
-    fn open(&self, path: &str, existing: Existing) -> BoxFuture<Result<Arc<dyn LocalFile>, OpenError>>;
+    /// Opens a file, and changes nothing of one that is there; nobody else can open it as long as the answer lives.
+    fn open(&self, path: &str, wanted: Wanted) -> BoxFuture<Result<Arc<dyn LocalFile>, OpenError>>;
     /// Removes a file that the caller has open.
     fn remove(&self, path: &str) -> BoxFuture<io::Result<()>>;
 }
@@ -74,6 +75,8 @@ pub trait LocalDisk: Send + Sync + std::fmt::Debug {
 /// A file that is open.
 pub trait LocalFile: Send + Sync {
     fn size_bytes(&self) -> u64;
+    /// Gives the file a size, with room on the disk for all of it. Its name is durable, too, when it completes.
+    fn allocate(&self, size_bytes: u64) -> BoxFuture<io::Result<()>>;
     /// What there is of a range; shorter at the file's end.
     fn read(&self, offset: u64, length: u64) -> BoxFuture<io::Result<Bytes>>;
     /// Writes the parts; `sync`: they, and all that was written before, are durable when it completes.
@@ -102,9 +105,9 @@ impl LocalDisk for SystemDisk {
         }
     }
 
-    fn open(&self, path: &str, existing: Existing) -> BoxFuture<Result<Arc<dyn LocalFile>, OpenError>> {
+    fn open(&self, path: &str, wanted: Wanted) -> BoxFuture<Result<Arc<dyn LocalFile>, OpenError>> {
         let path = path.to_owned();
-        on_thread(move || open(&path, existing).map(|file| Arc::new(file) as Arc<dyn LocalFile>))
+        on_thread(move || open(&path, wanted).map(|file| Arc::new(file) as Arc<dyn LocalFile>))
     }
 
     fn remove(&self, path: &str) -> BoxFuture<io::Result<()>> {
@@ -137,13 +140,13 @@ impl From<io::Error> for OpenError {
     }
 }
 
-fn open(path: &str, existing: Existing) -> Result<SystemFile, OpenError> {
+fn open(path: &str, wanted: Wanted) -> Result<SystemFile, OpenError> {
     loop {
         // The folder may be anybody's (/tmp is Ceph's default): no link is followed, and the file must be ours.
         let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .create(matches!(existing, Existing::OfSize(_)))
+            .create(wanted == Wanted::Any)
             .truncate(false)
             .mode(0o600)
             .custom_flags((OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32)
@@ -162,31 +165,15 @@ fn open(path: &str, existing: Existing) -> Result<SystemFile, OpenError> {
         if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() || found.nlink() != 1 {
             return Err(OpenError::Io("it is no file of this user's alone".into()));
         }
-        let mut initialised = found.len();
-        if let Existing::OfSize(size) = existing
-            && found.len() != size
-        {
-            if found.len() > size {
-                file.set_len(size)?;
-            }
-            match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
-                // Room is then found out when it is written to.
-                Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(size)?,
-                outcome => outcome.map_err(io::Error::from)?,
-            }
-            file.sync_all()?;
-            initialised = initialised.min(size);
-        }
-        if let (Existing::OfSize(_), Some(folder)) = (existing, Path::new(path).parent()) {
-            // The name must be as durable as what is acknowledged because of the file.
-            File::open(folder)?.sync_all()?;
-        }
-        let size_bytes = file.metadata()?.len();
-        return Ok(SystemFile { size_bytes, jobs: start(Io { file, size_bytes, initialised })? });
+        let (size_bytes, path) = (found.len(), path.to_owned());
+        let size = Arc::new(AtomicU64::new(size_bytes));
+        let io = Io { file, path, size_bytes, initialised: size_bytes };
+        return Ok(SystemFile { size: size.clone(), jobs: start(io, size)? });
     }
 }
 
 enum Job {
+    Allocate { size_bytes: u64, answer: oneshot::Sender<io::Result<()>> },
     Read { offset: u64, length: u64, answer: oneshot::Sender<io::Result<Bytes>> },
     Write { parts: Vec<(u64, Bytes)>, sync: bool, answer: oneshot::Sender<io::Result<()>> },
     Close { answer: oneshot::Sender<()> },
@@ -194,23 +181,29 @@ enum Job {
 
 /// A file and the thread that does its I/O.
 struct SystemFile {
-    size_bytes: u64,
+    size: Arc<AtomicU64>,
     jobs: mpsc::Sender<Job>,
 }
 
 struct Io {
     file: File,
+    path: String,
     size_bytes: u64,
     /// What is before this was written once.
     initialised: u64,
 }
 
 /// The thread ends, and the file is closed, when its `SystemFile` is gone and all jobs are done.
-fn start(mut io: Io) -> io::Result<mpsc::Sender<Job>> {
+fn start(mut io: Io, size: Arc<AtomicU64>) -> io::Result<mpsc::Sender<Job>> {
     let (sender, jobs) = mpsc::channel();
     std::thread::Builder::new().name("logrbd-ssd".into()).spawn(move || {
         while let Ok(job) = jobs.recv() {
             match job {
+                Job::Allocate { size_bytes, answer } => {
+                    let allocated = io.allocate(size_bytes);
+                    size.store(io.size_bytes, Ordering::Release);
+                    let _ = answer.send(allocated);
+                }
                 Job::Read { offset, length, answer } => {
                     let _ = answer.send(io.read(offset, length));
                 }
@@ -229,6 +222,27 @@ fn start(mut io: Io) -> io::Result<mpsc::Sender<Job>> {
 }
 
 impl Io {
+    fn allocate(&mut self, size: u64) -> io::Result<()> {
+        if self.size_bytes != size {
+            if self.size_bytes > size {
+                self.file.set_len(size)?;
+            }
+            match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, size) {
+                // Room is then found out when it is written to.
+                Err(rustix::io::Errno::OPNOTSUPP) => self.file.set_len(size)?,
+                outcome => outcome?,
+            }
+            self.file.sync_all()?;
+            self.initialised = self.initialised.min(size);
+            self.size_bytes = size;
+        }
+        if let Some(folder) = Path::new(&self.path).parent() {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
+    }
+
     fn read(&self, offset: u64, length: u64) -> io::Result<Bytes> {
         let length = length.min(self.size_bytes.saturating_sub(offset));
         let mut out = vec![0; length as usize];
@@ -267,7 +281,11 @@ impl SystemFile {
 
 impl LocalFile for SystemFile {
     fn size_bytes(&self) -> u64 {
-        self.size_bytes
+        self.size.load(Ordering::Acquire)
+    }
+
+    fn allocate(&self, size_bytes: u64) -> BoxFuture<io::Result<()>> {
+        self.ask(|answer| Job::Allocate { size_bytes, answer })
     }
 
     fn read(&self, offset: u64, length: u64) -> BoxFuture<io::Result<Bytes>> {

@@ -10,7 +10,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod volatile;
 
-pub use file::{Existing, LocalDisk, LocalFile, LocalLogOptions, LocalOptions, OpenError, SystemDisk};
+pub use file::{LocalDisk, LocalFile, LocalLogOptions, LocalOptions, OpenError, SystemDisk, Wanted};
 pub(crate) use frame::{Change, Entry, LogHeader, PAGE};
 pub(crate) use log::{LocalLog, NotLocal, Turn};
 pub use mark::LocalMark;

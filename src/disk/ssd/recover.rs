@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::file::{Existing, LocalFile, OpenError};
+use super::file::{LocalFile, OpenError, Wanted};
 use super::frame::{Entry, FRAME_BYTES, FrameHeader, LogHeader, PAGE, entries};
 use super::mark::LocalMark;
 use crate::disk::log::FormatError;
@@ -38,7 +38,7 @@ pub(crate) async fn find(shared: &Shared, mark: LocalMark) -> DiskResult<Left> {
     }
     let mut attempts = 0;
     let file = loop {
-        match disk.open(&mark.path, Existing::Keep).await {
+        match disk.open(&mark.path, Wanted::Existing).await {
             Ok(file) => break file,
             // A process that was killed lets go of its files when its last system call has ended; nothing tells when.
             Err(OpenError::InUse) if attempts < IN_USE_ATTEMPTS => {

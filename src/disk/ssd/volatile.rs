@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::file::{Existing, LocalDisk, LocalFile, OpenError};
+use super::file::{LocalDisk, LocalFile, OpenError, Wanted};
 use crate::disk::testing::Chance;
 use crate::env::{BoxFuture, Env};
 use crate::sync::Mutex;
@@ -126,7 +126,7 @@ impl LocalDisk for VolatileDisk {
         self.host.clone()
     }
 
-    fn open(&self, path: &str, existing: Existing) -> BoxFuture<Result<Arc<dyn LocalFile>, OpenError>> {
+    fn open(&self, path: &str, wanted: Wanted) -> BoxFuture<Result<Arc<dyn LocalFile>, OpenError>> {
         let (disk, path) = (self.clone(), path.to_owned());
         Box::pin(async move {
             disk.pause().await;
@@ -134,9 +134,9 @@ impl LocalDisk for VolatileDisk {
             if files.broken {
                 return Err(OpenError::Io("broken".into()));
             }
-            let content = match existing {
-                Existing::Keep => files.files.get(&path).cloned().ok_or(OpenError::Missing)?,
-                Existing::OfSize(_) => files.files.entry(path).or_default().clone(),
+            let content = match wanted {
+                Wanted::Existing => files.files.get(&path).cloned().ok_or(OpenError::Missing)?,
+                Wanted::Any => files.files.entry(path).or_default().clone(),
             };
             drop(files);
             let mut locked = content.lock();
@@ -144,14 +144,10 @@ impl LocalDisk for VolatileDisk {
                 return Err(OpenError::InUse);
             }
             locked.open = true;
-            if let Existing::OfSize(size) = existing {
-                locked.now.resize(size as usize, 0);
-                locked.synced.resize(size as usize, 0);
-            }
-            let (life, size_bytes) = (locked.life, locked.now.len() as u64);
+            let life = locked.life;
             let seed = disk.env.as_ref().map_or(0, |env| env.random_u64());
             drop(locked);
-            Ok(Arc::new(VolatileFile { disk, content, life, size_bytes, seed }) as Arc<dyn LocalFile>)
+            Ok(Arc::new(VolatileFile { disk, content, life, seed }) as Arc<dyn LocalFile>)
         })
     }
 
@@ -165,7 +161,6 @@ struct VolatileFile {
     disk: VolatileDisk,
     content: Arc<Mutex<Content>>,
     life: u64,
-    size_bytes: u64,
     seed: u64,
 }
 
@@ -184,7 +179,18 @@ impl Drop for VolatileFile {
 
 impl LocalFile for VolatileFile {
     fn size_bytes(&self) -> u64 {
-        self.size_bytes
+        self.content.lock().now.len() as u64
+    }
+
+    fn allocate(&self, size_bytes: u64) -> BoxFuture<io::Result<()>> {
+        let (disk, content) = (self.disk.clone(), self.content.clone());
+        Box::pin(async move {
+            disk.pause().await;
+            let mut content = content.lock();
+            content.now.resize(size_bytes as usize, 0);
+            content.synced.resize(size_bytes as usize, 0);
+            Ok(())
+        })
     }
 
     fn read(&self, offset: u64, length: u64) -> BoxFuture<io::Result<Bytes>> {

@@ -15,8 +15,8 @@ use crate::disk::buffer::Pieces;
 use crate::disk::header::Header;
 use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::ssd::{
-    Change, Entry, Existing, Left, LocalFile, LocalLog, LocalLogOptions, LocalMark, LogHeader, MARK_KEY,
-    NotLocal, OpenError, PAGE, Turn,
+    Change, Entry, Left, LocalFile, LocalLog, LocalLogOptions, LocalMark, LogHeader, MARK_KEY, NotLocal,
+    PAGE, Turn, Wanted,
 };
 use crate::disk::{DiskError, DiskResult, LocalSeq, Lsn};
 
@@ -89,7 +89,8 @@ impl Writer {
         if !broken(Sabotage::LocalAckBeforeMark) {
             // From here on nobody writes to the image without what the log has, unless somebody says so.
             match self.set_mark(log).await {
-                Ok(()) => {}
+                Ok(true) => {}
+                Ok(false) => return Ok(Err(NotLocal::Over)),
                 Err(error @ DiskError::Fenced { .. }) => {
                     self.fail(&mut self.state.lock(), error.clone());
                     return Err(error);
@@ -105,10 +106,18 @@ impl Writer {
         Ok(answer.await.unwrap_or(Err(NotLocal::Over)))
     }
 
-    async fn set_mark(&self, log: &LocalLog) -> DiskResult<()> {
+    /// False: the log is not to be used any more.
+    async fn set_mark(&self, log: &LocalLog) -> DiskResult<bool> {
         let mut mark = self.local.mark.lock().await;
+        {
+            // A writer that ends removes the mark, and it must not come back: the file may be gone by then.
+            let state = self.state.lock();
+            if state.draining || !state.local.as_ref().is_some_and(|used| used.uuid == log.uuid) {
+                return Ok(false);
+            }
+        }
         if *mark == Mark::Set {
-            return Ok(());
+            return Ok(true);
         }
         *mark = Mark::Maybe;
         let host = self.shared.options.local.disk.host();
@@ -116,7 +125,7 @@ impl Writer {
         let set = BTreeMap::from([(Bytes::from_static(MARK_KEY.as_bytes()), value)]);
         Header::update(&self.shared.store, &self.shared.names, self.epoch, set, Vec::new()).await?;
         *mark = Mark::Set;
-        Ok(())
+        Ok(true)
     }
 
     /// All that a log had is durable in the store. The caller has seen to it that nothing is acknowledged because of the
@@ -202,7 +211,11 @@ impl Writer {
     pub async fn drain(self: &Arc<Self>) -> DiskResult<()> {
         let lsn = self.state.lock().newest();
         self.wait_durable(lsn).await?;
-        self.clear_mark().await
+        let cleared = self.clear_mark().await;
+        if let Err(error @ DiskError::Fenced { .. }) = &cleared {
+            self.fail(&mut self.state.lock(), error.clone());
+        }
+        cleared
     }
 
     /// Lets others have the log's file, once this writer has failed.
@@ -240,7 +253,7 @@ impl Writer {
             left.file.close().await;
         }
         let Some(options) = &self.shared.options.local.log else { return Ok(()) };
-        match self.open_log(options).await {
+        match self.open_log(options).await? {
             Ok(log) => {
                 let mut state = self.state.lock();
                 state.local_newest = state.local_newest.max(self.head.state.local());
@@ -303,27 +316,59 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes a log, empty, in the image's file.
-    async fn open_log(&self, options: &LocalLogOptions) -> Result<Arc<LocalLog>, String> {
+    /// Makes a log, empty, in the image's file. The inner error says why there is none; the outer one ends the take-over.
+    async fn open_log(&self, options: &LocalLogOptions) -> DiskResult<Result<Arc<LocalLog>, String>> {
         let uuid = self.shared.format.uuid;
         let names = &self.shared.names;
         let part: String = uuid[..4].iter().map(|byte| format!("{byte:02x}")).collect();
         let path = format!("{}/logrbd-ssd.{}.{}.{part}", options.folder, names.pool.0, names.image_id);
-        let size = options.size_bytes.max(LocalLog::MIN_BYTES).next_multiple_of(PAGE);
-        let said = |error: OpenError| format!("{path}: {error}");
-        let file = self.shared.options.local.disk.open(&path, Existing::OfSize(size)).await.map_err(said)?;
-        let raw = file.read(0, PAGE).await.map_err(|error| format!("{path}: {error}"))?;
+        let file = match self.shared.options.local.disk.open(&path, Wanted::Any).await {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(format!("{path}: {error}"))),
+        };
+        // Nothing of the file is touched before this: a newcomer may have had a log in it, acknowledged changes, and died, while
+        // this take-over was asleep. From here on a newcomer finds the file in use.
+        match self.shared.read_epoch(&names.header()).await? {
+            Some(epoch) if epoch == self.epoch || broken(Sabotage::LocalLogOfZombie) => {}
+            found => {
+                let theirs = found.unwrap_or_default();
+                return Err(DiskError::Fenced { mine: self.epoch.0, theirs: theirs.0 });
+            }
+        }
+        let log = self.make_log(options, &file, &path).await;
+        if log.is_ok() {
+            *self.local.file.lock() = Some((file, path));
+        }
+        Ok(log)
+    }
+
+    async fn make_log(
+        &self,
+        options: &LocalLogOptions,
+        file: &Arc<dyn LocalFile>,
+        path: &str,
+    ) -> Result<Arc<LocalLog>, String> {
+        let uuid = self.shared.format.uuid;
+        let said = |error: std::io::Error| format!("{path}: {error}");
+        let raw = file.read(0, PAGE).await.map_err(said)?;
         if LogHeader::decode(&raw).is_ok_and(|header| header.image != uuid) {
             return Err(format!("{path} is the log of another image"));
+        }
+        let size = options.size_bytes.max(LocalLog::MIN_BYTES).next_multiple_of(PAGE);
+        if let Err(error) = file.allocate(size).await {
+            if raw.is_empty() {
+                // It was made for this, and takes what little room there is.
+                let _ = self.shared.options.local.disk.remove(path).await;
+            }
+            return Err(said(error));
         }
         let mut log = [0; 16];
         log[..8].copy_from_slice(&self.shared.env.random_u64().to_le_bytes());
         log[8..].copy_from_slice(&self.shared.env.random_u64().to_le_bytes());
         let reached = self.state.lock().local_newest.max(self.head.state.local());
         let dirty_limit = self.shared.options.dirty_limit();
-        let log = LocalLog::new(file.clone(), path.clone(), log, reached, dirty_limit);
-        log.format(uuid).await.map_err(|error| format!("{path}: {error}"))?;
-        *self.local.file.lock() = Some((file, path));
+        let log = LocalLog::new(file.clone(), path.to_owned(), log, reached, dirty_limit);
+        log.format(uuid).await.map_err(said)?;
         Ok(log)
     }
 }
