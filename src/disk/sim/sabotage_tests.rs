@@ -42,7 +42,7 @@ const LOCAL: &[(Sabotage, u64)] = &[
     (Sabotage::LocalAckBeforeMark, 4),
     (Sabotage::LocalAckBeforeSync, 4),
     (Sabotage::LocalReplayFromStart, 0),
-    (Sabotage::LocalLogOfZombie, 1565),
+    (Sabotage::LocalLogOfZombie, 802),
 ];
 const SEEDS: u64 = 600;
 
