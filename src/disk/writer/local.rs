@@ -112,7 +112,7 @@ impl Writer {
         {
             // A writer that ends removes the mark, and it must not come back: the file may be gone by then.
             let state = self.state.lock();
-            if state.draining || !state.local.as_ref().is_some_and(|used| used.uuid == log.uuid) {
+            if state.draining || state.local.as_ref().is_none_or(|used| used.uuid != log.uuid) {
                 return Ok(false);
             }
         }
