@@ -49,6 +49,7 @@ if step libs 1200 make -s libs; then
     step python 420 capi-tests/python/run
     step crash 1500 capi-tests/crash/run
     step crash-cluster 900 capi-tests/crash/run --cluster
+    step erasure 300 capi-tests/ec/run
     step faults 900 capi-tests/faults/run
     step qemu 1500 qemu/run
     step qemu-cluster 1500 qemu/run --store cluster

@@ -17,6 +17,8 @@ class Row:
     memory: float = None
     # Ours has a log on this machine's disk, and is beside: Ceph's librbd without a cache ("nocache"), or the disk itself ("disk").
     ssd: str = None
+    # With an erasure-coded data pool, k=2 m=1 with overwrites: three OSDs at least.
+    ec: bool = False
 
     @property
     def reads(self):
@@ -48,6 +50,9 @@ ROWS = [
     Row("rbd randwrite 64k qd32", "rbd", fio("randwrite", "64k", 32, BACK), rate=2.5, cpu=0.5, p99=0.5),
     Row("rbd write 4k qd32", "rbd", fio("write", "4k", 32, BACK), rate=1.5, cpu=0.7, p99=0.5),
     Row("rbd write 1m qd8", "rbd", fio("write", "1m", 8, BACK), rate=1.3, cpu=0.7, p99=1.0),
+    Row("rbd write 1m qd8 ec", "rbd", fio("write", "1m", 8, BACK), rate=1.3, cpu=0.7, p99=1.0, ec=True),
+    Row("rbd randwrite 64k qd32 ec", "rbd", fio("randwrite", "64k", 32, BACK), rate=2.5, cpu=0.5, p99=0.5, ec=True),
+    Row("rbd randwrite 4k qd32 ec", "rbd", fio("randwrite", "4k", 32, BACK), rate=15, cpu=0.2, p99=0.5, ec=True),
     Row("rbd randread 4k qd32", "rbd", fio("randread", "4k", 32), "random", rate=1.1, cpu=0.6, p99=1.0, ops=1.0),
     Row("rbd randread 4k qd1", "rbd", fio("randread", "4k", 1), "random", rate=1.1, cpu=0.6, p99=1.0),
     Row("rbd read 4k qd1", "rbd", fio("read", "4k", 1), "seq"),
