@@ -620,7 +620,6 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, stru
 
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi)
 {
-    (void)fi;
     if (ino == CONTROL) {
         char text[4096];
         snprintf(text, sizeof text, "%.*s", (int)(size < 4095 ? size : 4095), buf);
@@ -631,7 +630,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
     }
     struct inode *i = get(ino);
     int e = call("write", i->label, 1, 1, 0);
-    if (e == ENOSPC && fault.is_short && calls == fault.nospace && size >= 2) {
+    /* Of a direct write that is cut short the kernel makes EIO (fuse_get_res_by_io): such a one fails as a whole. */
+    if (e == ENOSPC && fault.is_short && calls == fault.nospace && size >= 2 && !(fi->flags & O_DIRECT)) {
         size /= 2;
         e = 0;
     }
