@@ -121,7 +121,7 @@ pub(super) fn db_error(path: &Path, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error().map(|e| (e.code, e.extended_code)) {
         Some((ErrorCode::DiskFull, _)) => StoreError::NoSpace,
         // The WAL's index could not grow.
-        Some((_, rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => match vfs::index_errno() {
+        Some((_, code @ rusqlite::ffi::SQLITE_IOERR_SHMSIZE)) => match vfs::io_errno(code) {
             None | Some(Errno::ENOSPC | Errno::EDQUOT) => StoreError::NoSpace,
             Some(errno) => StoreError::Io { object, detail: format!("its index cannot grow: {errno}") },
         },
@@ -137,6 +137,12 @@ pub(super) fn db_error(path: &Path, error: rusqlite::Error) -> StoreError {
         Some((ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _)) => {
             StoreError::Corrupt { object, detail: error.to_string().into() }
         }
+        // A file could not be cut to a length or synced.
+        Some((ErrorCode::SystemIoFailure, code)) => match vfs::io_errno(code) {
+            Some(Errno::ENOSPC | Errno::EDQUOT) => StoreError::NoSpace,
+            Some(errno) => StoreError::Io { object, detail: format!("{error} ({code}): {errno}") },
+            None => StoreError::Io { object, detail: format!("{error} ({code})") },
+        },
         _ => StoreError::Io { object, detail: error.to_string() },
     }
 }

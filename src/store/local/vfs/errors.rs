@@ -1,7 +1,7 @@
 //! What the system said where SQLite's own code does not tell a full disk from a broken one.
 //!
-//! - Its index of its log (`store.db-shm`) could not grow: it tells the errno only to its own log, as
-//!   "os_unix.c:LINE: (ERRNO) FUNCTION(PATH) - TEXT".
+//! - A file could not be made longer or shorter, or synced (of `store.db-shm`, its index of its log, that it could not grow): it tells
+//!   the errno only to its own log, as "os_unix.c:LINE: (ERRNO) FUNCTION(PATH) - TEXT".
 //! - A file could not be made: it then tries to open the file for reading, and the log has what that came to. So our own `open` is
 //!   what it calls.
 
@@ -14,7 +14,8 @@ use rusqlite::ffi;
 use crate::errno::Errno;
 
 thread_local! {
-    static INDEX: Cell<Option<Errno>> = const { Cell::new(None) };
+    /// SQLite's code, and what the system said.
+    static FAILED: Cell<Option<(c_int, Errno)>> = const { Cell::new(None) };
     static MADE: Cell<Option<Errno>> = const { Cell::new(None) };
 }
 
@@ -65,14 +66,14 @@ pub(in crate::store::local) fn listen() -> bool {
 }
 
 unsafe extern "C" fn hear(_: *mut c_void, code: c_int, text: *const c_char) {
-    if code != ffi::SQLITE_IOERR_SHMSIZE || text.is_null() {
+    if code & 0xff != ffi::SQLITE_IOERR || text.is_null() {
         return;
     }
     // SAFETY: SQLite's text is a string that lives for the call.
     let errno = errno_of(unsafe { CStr::from_ptr(text) }.to_str().unwrap_or_default());
     // Of the statement that fails it tells the same code, without an errno.
-    if errno.is_some() {
-        INDEX.set(errno);
+    if let Some(errno) = errno {
+        FAILED.set(Some((code, errno)));
     }
 }
 
@@ -81,9 +82,9 @@ fn errno_of(text: &str) -> Option<Errno> {
     number.parse().ok().filter(|&number| number != 0).map(Errno)
 }
 
-/// Why the index could last not grow, on this thread; `None`: not known.
-pub(in crate::store::local) fn index_errno() -> Option<Errno> {
-    INDEX.take()
+/// What the system said to what failed last on this thread, if SQLite gave it this code; `None`: not known.
+pub(in crate::store::local) fn io_errno(code: c_int) -> Option<Errno> {
+    FAILED.take().filter(|(of, _)| *of == code).map(|(_, errno)| errno)
 }
 
 #[cfg(test)]
@@ -97,14 +98,17 @@ mod tests {
                 "another test of this process has used SQLite before: cargo nextest runs each in its own"
             );
         }
-        let text = c"os_unix.c:1: (5) write(/a/store.db-shm) - Input/output error";
+        let failed = c"os_unix.c:1: (5) write(/a/store.db-shm) - Input/output error";
         let then = c"disk I/O error in \"PRAGMA journal_mode='wal'\"";
-        for text in [text, then] {
+        for text in [failed, then] {
             // SAFETY: a format without arguments.
             unsafe { ffi::sqlite3_log(ffi::SQLITE_IOERR_SHMSIZE, text.as_ptr()) };
         }
-        assert_eq!(index_errno(), Some(Errno(5)));
-        assert_eq!(index_errno(), None);
+        assert_eq!(io_errno(ffi::SQLITE_IOERR_SHMSIZE), Some(Errno(5)));
+        assert_eq!(io_errno(ffi::SQLITE_IOERR_SHMSIZE), None);
+        // SAFETY: as above.
+        unsafe { ffi::sqlite3_log(ffi::SQLITE_IOERR_SHMOPEN, failed.as_ptr()) };
+        assert_eq!(io_errno(ffi::SQLITE_IOERR_WRITE), None, "of something else");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use rusqlite::ffi;
 pub(super) use self::database::reserve;
 use self::end::End;
 pub(super) use self::end::check_log;
-pub(super) use self::errors::{index_errno, listen, making_errno, watch_making};
+pub(super) use self::errors::{io_errno, listen, making_errno, watch_making};
 pub(super) use self::index::{LogHead, log_head};
 use self::log::Log;
 
