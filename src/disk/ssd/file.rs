@@ -15,6 +15,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use tokio::sync::oneshot;
 
 use crate::env::BoxFuture;
+use crate::runtime::without_signals;
 
 /// Never written blocks of a preallocated file cost the file system a commit of its own at each sync. So where the log
 /// comes to such blocks it writes this many zeroes ahead.
@@ -121,8 +122,11 @@ fn on_thread<T: Send + 'static, E: From<io::Error> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> BoxFuture<Result<T, E>> {
     let (sender, receiver) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("logrbd-ssd-open".into()).spawn(move || {
-        let _ = sender.send(work());
+    let builder = std::thread::Builder::new().name("logrbd-ssd-open".into());
+    let thread = without_signals(|| {
+        builder.spawn(move || {
+            let _ = sender.send(work());
+        })
     });
     Box::pin(async move {
         thread?;
@@ -196,7 +200,8 @@ struct Io {
 /// The thread ends, and the file is closed, when its `SystemFile` is gone and all jobs are done.
 fn start(mut io: Io, size: Arc<AtomicU64>) -> io::Result<mpsc::Sender<Job>> {
     let (sender, jobs) = mpsc::channel();
-    std::thread::Builder::new().name("logrbd-ssd".into()).spawn(move || {
+    let builder = std::thread::Builder::new().name("logrbd-ssd".into());
+    let run = move || {
         while let Ok(job) = jobs.recv() {
             match job {
                 Job::Allocate { size_bytes, answer } => {
@@ -217,7 +222,8 @@ fn start(mut io: Io, size: Arc<AtomicU64>) -> io::Result<mpsc::Sender<Job>> {
                 }
             }
         }
-    })?;
+    };
+    without_signals(|| builder.spawn(run))?;
     Ok(sender)
 }
 

@@ -71,18 +71,19 @@ impl Writer {
 
     /// [`Writer::flush`], whose outcome a function gets.
     pub fn flush_then(self: &Arc<Self>, done: Told) {
+        let waiter = Waiter::call(done);
         let target = {
             let mut state = self.state.lock();
             state.flushed_once = true;
             if state.local.is_some() {
                 let (writer, target) = (self.clone(), state.newest());
                 drop(state);
-                let flushed = async move { done(writer.wait_safe(target).await) };
+                let flushed = async move { waiter.tell(writer.wait_safe(target).await) };
                 return self.shared.env.spawn_here(Box::pin(flushed));
             }
             state.newest()
         };
-        self.when_durable(target, Waiter::call(done));
+        self.when_durable(target, waiter);
     }
 
     /// Waits until every record up to `lsn` is durable. An append that waits for room in the store is tried again.
