@@ -24,7 +24,8 @@ pub(super) async fn formatted(store: &Arc<dyn Store>, size_bytes: u64) -> DiskNa
 
 pub(super) fn options() -> DiskOptions {
     let cache = CacheOptions { writethrough_until_flush: false, ..CacheOptions::default() };
-    DiskOptions { cache, ..DiskOptions::default() }
+    // Bursts are small here.
+    DiskOptions { cache, payload_share: 8, ..DiskOptions::default() }
 }
 
 pub(super) async fn open(store: &Arc<dyn Store>, names: &DiskNames, options: DiskOptions) -> Arc<Disk> {

@@ -93,6 +93,9 @@ pub struct DiskOptions {
     /// Copies that one Gc record has at most, if a segment holds so much: bounds the memory of GC, and is the
     /// surplus below which it does not begin.
     pub gc_record_bytes: u32,
+    /// With an erasure-coded data pool a burst of a segment divided by this, or more, goes there; less is appended to a segment
+    /// in the image's own pool, from where garbage collection takes it.
+    pub payload_share: u64,
     /// The local log.
     pub local: LocalOptions,
 }
@@ -108,6 +111,7 @@ impl Default for DiskOptions {
             gc: true,
             gc_utilisation_percent: 70,
             gc_record_bytes: 8 << 20,
+            payload_share: 2,
             local: LocalOptions::default(),
         }
     }

@@ -153,6 +153,7 @@ impl Settings {
                 |text| text.parse().ok().filter(|n| (1..=100).contains(n)),
             ),
             gc_record_bytes: defaults.gc_record_bytes,
+            payload_share: defaults.payload_share,
             local: local_options(layers),
         };
         // Without a cache there is nowhere to read to.

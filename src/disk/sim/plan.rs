@@ -57,6 +57,7 @@ impl Plan {
             gc: !c.one_in(4),
             gc_utilisation_percent: [50, 70, 90, 95][c.below(4) as usize],
             gc_record_bytes: 16 << 10 << c.below(3),
+            payload_share: 8,
             // Not drawn, and off for old seeds: they stay what they were.
             read_cache_bytes: if super::regression::SEEDS.iter().any(|(old, _)| *old == seed) {
                 0

@@ -23,11 +23,7 @@ impl Writer {
     pub(super) fn start_append(self: &Arc<Self>, append: Append) {
         let records = append.records;
         let Some(first) = records.first() else { return };
-        let target = self.shared.names.segment(first.place.segment);
-        let writes: Vec<Op> = records
-            .iter()
-            .map(|record| Op::Write { offset: record.write_offset(), data: record.bytes.clone() })
-            .collect();
+        let (segment, creates) = (first.place.segment, first.place.creates_segment());
         let makes_room = records.iter().all(|record| record.makes_room());
         let writer = self.clone();
         if first.payload {
@@ -36,9 +32,12 @@ impl Writer {
                 writer.appended(&records, made);
             }));
         }
-        if first.place.creates_segment() {
+        let writes: Vec<Op> = records
+            .iter()
+            .map(|record| Op::Write { offset: record.write_offset(), data: record.bytes.clone() })
+            .collect();
+        if creates {
             return self.shared.env.spawn_here(Box::pin(async move {
-                let segment = records[0].place.segment;
                 let made = create_segment(&writer.shared, writer.epoch, segment, writes, makes_room).await;
                 writer.appended(&records, made);
             }));
@@ -49,6 +48,7 @@ impl Writer {
             ops.clear();
         }
         ops.extend(writes);
+        let target = self.shared.names.segment(segment);
         let mut request = Request::new(target.clone(), ops);
         request.flags = when_full(makes_room);
         let done = Box::new(move |reply: StoreResult<Reply>| match reply.and_then(Reply::ok) {

@@ -37,12 +37,6 @@ const HEADERS: u64 = (SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES) as u64;
 /// A segment with less room than this is left alone: a record of a few blocks is not worth its header.
 const MIN_ROOM: u64 = 16 * SLOT_BYTES;
 
-/// With an erasure-coded data pool a burst of this share of a segment or more goes there; less is appended to a segment in
-/// the image's own pool, from where garbage collection takes it.
-///
-/// The simulation's bursts are smaller.
-const PAYLOAD_SHARE: u64 = if cfg!(test) { 8 } else { 2 };
-
 pub(crate) struct Writer {
     pub shared: Arc<Shared>,
     pub epoch: WriterEpoch,
@@ -355,7 +349,7 @@ impl Writer {
         let format = &self.shared.format;
         format.payloads
             && batch.place.creates_segment()
-            && batch.bytes() >= u64::from(format.segment_bytes) / PAYLOAD_SHARE
+            && batch.bytes() >= u64::from(format.segment_bytes) / self.shared.options.payload_share.max(1)
     }
 
     /// Closes the open batch and goes on in the next segment.
