@@ -30,10 +30,7 @@ int main(int argc, char **argv)
 	R(rados_service_update_status(cluster, ""));
 
 	SECTION("registered when connected");
-	rados_t late;
-	MUST(rados_create(&late, NULL));
-	MUST(rados_conf_read_file(late, NULL));
-	MUST(rados_connect(late));
+	rados_t late = t_connect();
 	R(rados_service_update_status(late, "before\0it is registered\0"));
 	R(rados_service_register(late, "osd", "x", ""));
 	R(rados_service_register(late, service, "a b/c", ""));

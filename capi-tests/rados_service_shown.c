@@ -139,20 +139,14 @@ int main(int argc, char **argv)
 	show_daemon(cluster, service, "x.y", "{\"only\":\"this\"}");
 
 	SECTION("registered while there is a session with the manager, with a status that was set before");
-	rados_t late;
-	MUST(rados_create(&late, NULL));
-	MUST(rados_conf_read_file(late, NULL));
-	MUST(rados_connect(late));
+	rados_t late = t_connect();
 	mgr(late, "service dump");
 	R(rados_service_update_status(late, "early\0yes\0"));
 	R(rados_service_register(late, other, "a b/c", ""));
 	show_daemon(late, other, "a b/c", "{\"early\":\"yes\"}");
 
 	SECTION("another daemon of the service");
-	rados_t twin;
-	MUST(rados_create(&twin, NULL));
-	MUST(rados_conf_read_file(twin, NULL));
-	MUST(rados_connect(twin));
+	rados_t twin = t_connect();
 	R(rados_service_register(twin, other, "twin", "k\0v\0"));
 	show_daemon(twin, other, "twin", "{}");
 

@@ -11,14 +11,14 @@ static bool is_daemon(const char *pid, const char *program)
 	char path[300], line[4096];
 	snprintf(path, sizeof path, "/proc/%s/cmdline", pid);
 	FILE *f = fopen(path, "r");
-	size_t n = f ? fread(line, 1, sizeof line - 1, f) : 0;
+	size_t n = f ? fread(line, 1, sizeof line - 1, f) : 0, wanted = strlen(program);
 	bool is = false, here = false;
 	if (f)
 		fclose(f);
 	line[n] = 0;
 	for (char *word = line; word < line + n; word += strlen(word) + 1) {
 		size_t len = strlen(word);
-		is |= word == line && len >= 8 && !strcmp(word + len - 8, program);
+		is |= word == line && len >= wanted && !strcmp(word + len - wanted, program);
 		here |= !strcmp(word, getenv("CEPH_CONF"));
 	}
 	return is && here;

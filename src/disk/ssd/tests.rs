@@ -52,6 +52,24 @@ impl World {
         disk
     }
 
+    /// A writer that has flushed a first block.
+    async fn writer_with(&self, byte: u8) -> Arc<Disk> {
+        let disk = self.writer().await;
+        disk.write(0, &[&block(byte)]).await.unwrap();
+        disk.flush().await.unwrap();
+        disk
+    }
+
+    /// A writer whose first block is 1 in the store, and was flushed as 2.
+    async fn writer_ahead(&self) -> Arc<Disk> {
+        let disk = self.writer_with(1).await;
+        disk.release().await.unwrap();
+        disk.acquire().await.unwrap();
+        disk.write(0, &[&block(2)]).await.unwrap();
+        disk.flush().await.unwrap();
+        disk
+    }
+
     async fn refused(&self, ssd: &VolatileDisk) -> String {
         let disk = self.reader(self.options(ssd)).await;
         let error = disk.acquire().await.unwrap_err();
@@ -112,9 +130,7 @@ fn a_flush_is_local_and_survives_the_loss_of_power() {
 fn a_hand_over_leaves_nothing_behind() {
     block_on(async {
         let world = World::new().await;
-        let disk = world.writer().await;
-        disk.write(0, &[&block(1)]).await.unwrap();
-        disk.flush().await.unwrap();
+        let disk = world.writer_with(1).await;
         disk.release().await.unwrap();
         assert_eq!(disk.local_mark().await.unwrap(), None);
         let other = VolatileDisk::new("two");
@@ -133,12 +149,7 @@ fn a_hand_over_leaves_nothing_behind() {
 fn nobody_else_writes_before_it_is_replayed_or_given_up() {
     block_on(async {
         let world = World::new().await;
-        let disk = world.writer().await;
-        disk.write(0, &[&block(1)]).await.unwrap();
-        disk.release().await.unwrap();
-        disk.acquire().await.unwrap();
-        disk.write(0, &[&block(2)]).await.unwrap();
-        disk.flush().await.unwrap();
+        let disk = world.writer_ahead().await;
         let said = world.refused(&world.ssd).await;
         assert!(said.contains("another process has it open"), "{said}");
         drop(disk);
@@ -177,12 +188,7 @@ fn nobody_else_writes_before_it_is_replayed_or_given_up() {
 fn what_is_given_up_is_gone_and_stays_so() {
     block_on(async {
         let world = World::new().await;
-        let disk = world.writer().await;
-        disk.write(0, &[&block(1)]).await.unwrap();
-        disk.release().await.unwrap();
-        disk.acquire().await.unwrap();
-        disk.write(0, &[&block(2)]).await.unwrap();
-        disk.flush().await.unwrap();
+        let disk = world.writer_ahead().await;
         drop(disk);
         world.ssd.lose_process();
         let two = VolatileDisk::new("two");
@@ -229,9 +235,7 @@ fn many_waiters_share_a_sync() {
     block_on(async {
         let mut world = World::new().await;
         world.ssd.env = Some(TokioEnv::current());
-        let disk = world.writer().await;
-        disk.write(0, &[&block(1)]).await.unwrap();
-        disk.flush().await.unwrap();
+        let disk = world.writer_with(1).await;
         let before = world.ssd.files.lock().syncs;
         let writes = (0..50u64).map(|n| {
             let disk = disk.clone();
@@ -279,9 +283,7 @@ fn a_full_log_is_drained() {
 fn a_log_that_fails_is_left_and_nothing_is_lost() {
     block_on(async {
         let world = World::new().await;
-        let disk = world.writer().await;
-        disk.write(0, &[&block(1)]).await.unwrap();
-        disk.flush().await.unwrap();
+        let disk = world.writer_with(1).await;
         world.ssd.files.lock().broken = true;
         disk.write(4096, &[&block(2)]).await.unwrap();
         disk.flush().await.unwrap();
@@ -355,9 +357,7 @@ fn no_log_can_be_had_at_all() {
     block_on(async {
         let world = World::new().await;
         world.ssd.files.lock().broken = true;
-        let disk = world.writer().await;
-        disk.write(0, &[&block(1)]).await.unwrap();
-        disk.flush().await.unwrap();
+        let disk = world.writer_with(1).await;
         assert_eq!(world.stored(0, 4096).await, block(1));
     });
 }
@@ -482,9 +482,7 @@ fn a_replay_that_is_cut_short_goes_on() {
 fn an_opener_without_a_log_of_its_own_replays_too() {
     block_on(async {
         let world = World::new().await;
-        let disk = world.writer().await;
-        disk.write(0, &[&block(1)]).await.unwrap();
-        disk.flush().await.unwrap();
+        let disk = world.writer_with(1).await;
         drop(disk);
         world.ssd.lose_process();
         let mut options = options();
