@@ -357,7 +357,7 @@ fn no_log_can_be_had_at_all() {
     block_on(async {
         let world = World::new().await;
         world.ssd.files.lock().broken = true;
-        let disk = world.writer_with(1).await;
+        let _disk = world.writer_with(1).await;
         assert_eq!(world.stored(0, 4096).await, block(1));
     });
 }
