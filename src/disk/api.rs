@@ -369,7 +369,7 @@ impl Disk {
             (Mode::Writer(writer), _) => {
                 let [(start, end)] = missing[..] else { return Ok(Tried::No) };
                 let put = |block, blocks, data: Option<&[u8]>| wanted.put(block, blocks, data);
-                missing = writer.read_buffer(start, end, put);
+                missing = writer.read_buffer(start, end, put)?;
                 if missing.is_empty() {
                     return Ok(Tried::Done);
                 }
@@ -590,7 +590,7 @@ pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> D
         let mut unbuffered = Vec::new();
         for (start, end) in missing {
             let put = |block, blocks, data: Option<&[u8]>| wanted.put(block, blocks, data);
-            unbuffered.extend(writer.read_buffer(start, end, put));
+            unbuffered.extend(writer.read_buffer(start, end, put)?);
         }
         if unbuffered.is_empty() {
             return Ok(());

@@ -90,6 +90,30 @@ fn write_read_flush_reopen() {
     });
 }
 
+/// Whoever knows that it was fenced is given neither its cache nor what it could not write, also where all of it is in memory.
+#[test]
+fn a_fenced_writer_reads_nothing() {
+    block_on(async {
+        let cluster = ModelCluster::new();
+        let store = cluster.client();
+        let names = formatted(&store, 16 << 20).await;
+        let disk = open(&store, &names, options()).await;
+        disk.acquire().await.unwrap();
+        disk.write(0, &[&[1; 8192]]).await.unwrap();
+        disk.flush().await.unwrap();
+        assert_eq!(read(&disk, 0, 8192).await, [1; 8192]);
+        cluster.client().blocklist_add(&store.addrs(), 60).await.unwrap();
+        disk.write(0, &[&[2; 4096]]).await.unwrap();
+        assert!(disk.flush().await.unwrap_err().is_fence());
+        for offset in [0, 4096] {
+            let mut buffer = vec![0; 4096];
+            assert!(disk.read(offset, 4096, &mut buffer).await.unwrap_err().is_fence());
+            assert!(disk.try_read(offset, 4096, &mut buffer).unwrap_err().is_fence());
+            assert_eq!(buffer, [0; 4096]);
+        }
+    });
+}
+
 #[test]
 fn snapshots() {
     block_on(async {

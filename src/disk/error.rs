@@ -36,3 +36,10 @@ pub enum DiskError {
     #[error("the image was closed")]
     Closed,
 }
+
+impl DiskError {
+    /// Whether another may have written since: what this opener has in memory is no longer the image.
+    pub fn is_fence(&self) -> bool {
+        matches!(self, DiskError::Fenced { .. } | DiskError::Store { source: StoreError::Blocklisted, .. })
+    }
+}

@@ -11,7 +11,7 @@ use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::shared::{epoch_is, store_error, when_full};
 use crate::disk::{DiskError, DiskResult, LocalSeq, Lsn};
 use crate::errno::Errno;
-use crate::store::{Op, Reply, Request, StoreError, StoreResult};
+use crate::store::{Op, Reply, Request, StoreResult};
 
 /// Neighbouring records of one segment that are sent together.
 pub(super) struct Append {
@@ -182,21 +182,10 @@ impl Writer {
             log.end();
         }
         self.let_go_of_log();
-        let sticky = match &error {
-            // Who is fenced is told so, however often it asks.
-            DiskError::Fenced { .. } | DiskError::Store { source: StoreError::Blocklisted, .. } => {
-                error.clone()
-            }
-            DiskError::Store { .. }
-            | DiskError::Corrupt { .. }
-            | DiskError::Failed { .. }
-            | DiskError::LocalLog { .. }
-            | DiskError::ReadOnly
-            | DiskError::OutOfRange { .. }
-            | DiskError::Invalid { .. }
-            | DiskError::NoSnapshot
-            | DiskError::NewerFormat { .. }
-            | DiskError::Closed => DiskError::Failed { reason: error.to_string() },
+        // Who is fenced is told so, however often it asks.
+        let sticky = match error.is_fence() {
+            true => error,
+            false => DiskError::Failed { reason: error.to_string() },
         };
         state.failed = Some(sticky.clone());
         self.set_gc_behind(state, false);

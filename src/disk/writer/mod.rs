@@ -226,18 +226,21 @@ impl Writer {
 
     /// Calls `each` with what the buffer has of blocks `start..end`, from the newest layer to the oldest, and returns
     /// what it does not have. A block is in the buffer until the map has it, so a reader that then looks in the map
-    /// finds the rest.
+    /// finds the rest. An error once this writer knows that it is fenced: neither buffer nor map are the image then.
     pub fn read_buffer(
         &self,
         start: u64,
         end: u64,
         mut each: impl FnMut(u64, u64, Option<&[u8]>),
-    ) -> Vec<(u64, u64)> {
+    ) -> DiskResult<Vec<(u64, u64)>> {
         let mut missing = vec![(start, end)];
         if broken(Sabotage::ReadWithoutBuffer) {
-            return missing;
+            return Ok(missing);
         }
         let state = self.state.lock();
+        if let Some(error) = state.failed.as_ref().filter(|error| error.is_fence()) {
+            return Err(error.clone());
+        }
         if let Some(batch) = &state.active {
             missing = look(batch.ranges(), |slot| batch.slot(slot), missing, &mut each);
         }
@@ -251,7 +254,7 @@ impl Writer {
             let record = &queued.record;
             missing = look(&record.ranges, |slot| record.slot(slot), missing, &mut each);
         }
-        missing
+        Ok(missing)
     }
 }
 
