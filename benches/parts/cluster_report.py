@@ -53,6 +53,7 @@ def text(result):
            "", HEAD]
     for r in result["rows"]:
         out += lines(r)
+    out += [f"failed: {failure}" for failure in result.get("failures", [])]
     return "\n".join(out)
 
 

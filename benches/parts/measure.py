@@ -4,9 +4,12 @@ import os
 import re
 import resource
 import subprocess
-import sys
 import tempfile
 import time
+
+
+class Failed(SystemExit):
+    """A program that failed, or that did not end and was killed."""
 
 
 def run(command, env, limit_s):
@@ -25,7 +28,8 @@ def run(command, env, limit_s):
         output.seek(0)
         text = output.read()
     if child.returncode:
-        sys.exit(f"failed ({child.returncode}): {' '.join(command)}\n{text}")
+        why = f"did not end within {limit_s} s" if time.monotonic() - begun > limit_s else f"failed ({child.returncode})"
+        raise Failed(f"{why}: {' '.join(command)}\n{text}")
     # A new process begins with the peak of who started it, so the kernel's figure says nothing below our own.
     mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak = usage.ru_maxrss if usage.ru_maxrss > mine else seen_kib
