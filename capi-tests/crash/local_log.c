@@ -184,6 +184,38 @@ static void moves(void *unused)
     disconnect(&a);
 }
 
+/* What stands in the header about the log is no mark any more. */
+static void rot(void *unused)
+{
+    struct conn c;
+    char id[64], header[100];
+    (void)unused;
+    connect_to(&c, "two", NULL);
+    need("rbd_open_read_only", rbd_open_read_only(c.io, image, &c.img, NULL), 0);
+    need("rbd_get_id", rbd_get_id(c.img, id, sizeof id), 0);
+    need("rbd_close", rbd_close(c.img), 0);
+    snprintf(header, sizeof header, "lsvd_header.%s", id);
+    const char *key = "local_log", *value = "rot";
+    size_t length = strlen(value);
+    rados_write_op_t op = rados_create_write_op();
+    rados_write_op_omap_set(op, &key, &value, &length, 1);
+    need("rados_write_op_operate", rados_write_op_operate(op, c.io, header, NULL, 0), 0);
+    rados_release_write_op(op);
+    need("rbd_open with a mark that has rotted", rbd_open(c.io, image, &c.img, NULL), -EIO);
+    need("rbd_open_read_only", rbd_open_read_only(c.io, image, &c.img, NULL), 0);
+    holds(&c, 0, 1);
+    need("rbd_close", rbd_close(c.img), 0);
+    disconnect(&c);
+}
+
+static void removed(void *host)
+{
+    struct conn c;
+    connect_to(&c, host, NULL);
+    need("rbd_remove", rbd_remove(c.io, image), 0);
+    disconnect(&c);
+}
+
 static int run_tool(const char *command, const char *option)
 {
     pid_t pid = fork();
@@ -277,6 +309,21 @@ int main(int argc, char **argv)
     need("invalidate", run_tool("invalidate", "--force"), 0);
     in_child(opens_elsewhere, &nine, 0); /* what the store had */
     in_child(moves, NULL, 0);
+
+    in_child(crash, (void *)image, SIGKILL);
+    in_child(rot, NULL, 0);
+    need("invalidate", run_tool("invalidate", "--force"), 0);
+    in_child(opens_elsewhere, &nine, 0);
+
+    in_child(crash, (void *)image, SIGKILL);
+    find_log();
+    in_child(removed, "one", 0); /* with its log */
+    need("access to the log of a removed image", access(path, F_OK) < 0 ? -errno : 0, -ENOENT);
+    in_child(make, (void *)image, 0);
+    in_child(crash, (void *)image, SIGKILL);
+    find_log();
+    in_child(removed, "two", 0); /* which does not have the log */
+    need("access to the log of another host", access(path, F_OK) < 0 ? -errno : 0, 0);
     puts("ok");
     return 0;
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use logrbd::disk::DiskError;
 use logrbd::disk::ssd::{LocalChanges, LocalMark};
-use logrbd::image::{Image, OpenOptions, Which};
+use logrbd::image::{Image, ImageError, OpenOptions, Which};
 
 use crate::args::{Args, CacheInvalidate, CacheStatus, Format, PersistentCache};
 use crate::exit;
@@ -29,7 +30,7 @@ fn with_image<T>(
     let place = Place::connect(args)?;
     let (pool, _, names) = place.images(Some(name), args)?;
     let [name] = &names[..] else { return Err(format!("{name}: no image")) };
-    let said = |error: logrbd::image::ImageError| format!("{name}: {error}");
+    let said = |error: ImageError| format!("{name}: {error}");
     place.session.wait(async {
         let (conf, env) = (place.conf.clone(), place.env.clone());
         let image = Image::open(pool, Which::Name(name), options, conf, env).await.map_err(said)?;
@@ -41,6 +42,17 @@ fn with_image<T>(
 
 async fn mark_of(image: &Arc<Image>) -> Result<Option<LocalMark>, String> {
     image.local_mark().await.map_err(|error| error.to_string())
+}
+
+/// Where the changes are, in words; also where the mark has rotted.
+async fn log_of(image: &Arc<Image>) -> Result<Option<String>, String> {
+    match image.local_mark().await {
+        Ok(mark) => Ok(mark.map(|mark| format!("{} on host {}", mark.path, mark.host))),
+        Err(ImageError::Disk(error @ DiskError::Corrupt { .. })) => {
+            Ok(Some(format!("a log that cannot be told any more ({error})")))
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn status(args: &Args, command: &CacheStatus) -> Result<u8, String> {
@@ -81,19 +93,18 @@ fn flush(args: &Args, name: &str) -> Result<u8, String> {
 fn invalidate(args: &Args, command: &CacheInvalidate) -> Result<u8, String> {
     let name = &command.image;
     let options = OpenOptions { read_only: true, ..OpenOptions::default() };
-    let Some(mark) = with_image(args, name, options, async |image| mark_of(image).await)? else {
+    let Some(log) = with_image(args, name, options, async |image| log_of(image).await)? else {
         println!("{name}: nothing to give up");
         return Ok(exit::CLEAN);
     };
     if !command.force {
         return Err(format!(
-            "{name}: changes that were acknowledged are only in {} on host {}, and would be lost for good. If that host lives, \
-             run `logrbd persistent-cache flush` there; else add --force",
-            mark.path, mark.host
+            "{name}: changes that were acknowledged are only in {log}, and would be lost for good. If that host lives, run \
+             `logrbd persistent-cache flush` there; else add --force"
         ));
     }
     let options = OpenOptions { local: LocalChanges::GiveUp, ..OpenOptions::default() };
     with_image(args, name, options, async |_| Ok(()))?;
-    println!("{name}: what only {} on host {} had is given up", mark.path, mark.host);
+    println!("{name}: what only {log} had is given up");
     Ok(exit::CLEAN)
 }

@@ -215,7 +215,12 @@ impl Disk {
 
     /// The mark of a log that has changes which the store does not have.
     pub async fn local_mark(&self) -> DiskResult<Option<LocalMark>> {
-        Ok(Header::read(&self.shared.store, &self.shared.names).await?.local_mark)
+        Disk::local_mark_of(&self.shared.store, &self.shared.names).await
+    }
+
+    /// [`Disk::local_mark`] of an image that need not be open.
+    pub async fn local_mark_of(store: &Arc<dyn Store>, names: &DiskNames) -> DiskResult<Option<LocalMark>> {
+        Header::read(store, names).await?.local_mark
     }
 
     /// Whether a log of this mark can be replayed here. `LocalLog` if not.

@@ -161,8 +161,8 @@ pub(crate) struct Header {
     pub format: Format,
     pub epoch: WriterEpoch,
     pub root: Bytes,
-    /// A log has changes that the store does not have.
-    pub local_mark: Option<LocalMark>,
+    /// A log has changes that the store does not have. An error where the mark has rotted: reading goes on without it.
+    pub local_mark: DiskResult<Option<LocalMark>>,
     /// Version of the header object when it was read.
     pub version: u64,
 }
@@ -188,7 +188,7 @@ impl Header {
         let format = Format::decode(&target.oid, &take(FORMAT_KEY)?)?;
         let root = take(ROOT_KEY)?;
         let mark = pairs.remove(MARK_KEY.as_bytes());
-        let local_mark = mark.map(|raw| LocalMark::decode(&target.oid, &raw)).transpose()?;
+        let local_mark = mark.map(|raw| LocalMark::decode(&target.oid, &raw)).transpose();
         Ok(Header { format, epoch, root, local_mark, version: reply.version })
     }
 

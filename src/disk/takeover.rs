@@ -94,14 +94,19 @@ async fn replay(
         return Err(DiskError::Fenced { mine: epoch.0, theirs: header.epoch.0 });
     }
     let left = match header.local_mark.clone() {
-        Some(mark) if local == LocalChanges::GiveUp => {
+        Ok(None) => None,
+        mark if local == LocalChanges::GiveUp => {
             let key = vec![Bytes::from_static(MARK_KEY.as_bytes())];
             Header::update(&shared.store, &shared.names, epoch, BTreeMap::new(), key).await?;
-            tracing::warn!("{}: what only the log {} had is given up", shared.names.header().oid, mark.path);
+            let log = match mark {
+                Ok(mark) => mark.map(|mark| mark.path).unwrap_or_default(),
+                Err(error) => error.to_string(),
+            };
+            tracing::warn!("{}: what only a local log had is given up: {log}", shared.names.header().oid);
             None
         }
-        Some(mark) => Some(ssd::find(shared, mark).await?),
-        None => None,
+        Ok(Some(mark)) => Some(ssd::find(shared, mark).await?),
+        Err(error) => return Err(error),
     };
     let root = RootBlob::decode(&header.root, &shared.names.header().oid)?;
     let Lent { head, mut cursor, mut replayed } = begin(shared, epoch, &header, lender).await?;

@@ -174,7 +174,7 @@ async fn finish(made: Arc<Image>, copied: ImageResult<()>, to: &Destination<'_>)
     let outcome = copied.and(closed);
     if let Err(error) = &outcome {
         tracing::warn!("copy {}: {error}", to.name);
-        if let Err(second) = remove(to.pool, to.name, env, no_progress()).await {
+        if let Err(second) = remove(to.pool, to.name, to.conf, env, no_progress()).await {
             tracing::warn!("copy {}: cleaning up: {second}", to.name);
         }
     }

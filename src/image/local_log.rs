@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::error::ImageResult;
 use super::gate::Permit;
 use super::image::Image;
+use crate::disk::DiskError;
 use crate::disk::ssd::{LocalChanges, LocalMark};
 
 impl Image {
@@ -13,7 +14,13 @@ impl Image {
     /// lock's owner lives it is to be had: the owner drains it when another wants the lock (a live migration opens the image
     /// while the other side still runs).
     pub(super) async fn look_at_local_log(self: &Arc<Self>) -> ImageResult<()> {
-        let mark = self.head.local_mark().await?;
+        let mark = match self.head.local_mark().await {
+            // One that has rotted is given up as any other.
+            Err(DiskError::Corrupt { .. }) if self.local == LocalChanges::GiveUp => {
+                return self.wait_for_permit().await.map(drop);
+            }
+            mark => mark?,
+        };
         let own = self.settings.read().disk.local.log.is_some();
         self.locks_reads.store(own || mark.is_some(), Ordering::Release);
         let Some(mark) = mark else { return Ok(()) };

@@ -12,9 +12,10 @@ use super::error::{ImageResult, refuse};
 use super::header;
 use super::lock::{INTERNAL_TAG, LOCK_NAME};
 use super::pool::Pool;
+use super::settings::{Conf, Layers, local_disk};
 use super::snaps::Progress;
 use super::watch::watchers;
-use crate::disk::{Disk, DiskNames};
+use crate::disk::{Disk, DiskNames, ssd};
 use crate::env::Env;
 use crate::errno::Errno;
 use crate::store::{StoreError, WatchCookie, WatchHandler};
@@ -22,8 +23,15 @@ use crate::store::{StoreError, WatchCookie, WatchHandler};
 /// What the disk calls its snapshots in the header's omap (docs/disk.md).
 const SNAP_KEYS: &str = "snap.";
 
-/// Removes an image. ENOENT if there is none, ENOTEMPTY while it has snapshots, EBUSY while it is open or locked.
-pub async fn remove(pool: &Pool, name: &str, env: Arc<dyn Env>, progress: Progress<'_>) -> ImageResult<()> {
+/// Removes an image. ENOENT if there is none, ENOTEMPTY while it has snapshots, EBUSY while it is open or locked. `conf` says
+/// which host this is, whose log of the image goes, too.
+pub async fn remove(
+    pool: &Pool,
+    name: &str,
+    conf: &Conf,
+    env: Arc<dyn Env>,
+    progress: Progress<'_>,
+) -> ImageResult<()> {
     let Some(id) = directory::lookup(pool, name).await? else {
         // A removal that was cut short may have come this far already.
         for (id, removed) in directory::removals(pool).await? {
@@ -53,7 +61,15 @@ pub async fn remove(pool: &Pool, name: &str, env: Arc<dyn Env>, progress: Progre
     }
     directory::begin_removal(pool, name, &id).await?;
     guard.release(pool, &id).await;
-    finish_removal(pool, name, &id, progress).await
+    let names = DiskNames::new(pool.id, &pool.namespace, &id, None);
+    let mark = Disk::local_mark_of(&pool.store, &names).await;
+    finish_removal(pool, name, &id, progress).await?;
+    if let Ok(Some(mark)) = mark
+        && let Err(error) = ssd::remove_left(&*local_disk(&Layers::of_conf(conf.clone())), &mark).await
+    {
+        tracing::warn!("image {name} is removed, the file of its local log is not: {error}");
+    }
+    Ok(())
 }
 
 async fn check(pool: &Pool, id: &str, guard: &Guard) -> ImageResult<()> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::{ImageResult, refuse};
 use super::features;
 use super::readahead::ReadaheadOptions;
-use crate::disk::ssd::{LocalLogOptions, LocalOptions, SystemDisk};
+use crate::disk::ssd::{LocalDisk, LocalLogOptions, LocalOptions, SystemDisk};
 use crate::disk::{CacheOptions, DEFAULT_SEGMENT_BYTES, DiskOptions};
 use crate::errno::Errno;
 
@@ -179,9 +179,14 @@ impl Settings {
     }
 }
 
-fn local_options(layers: &Layers) -> LocalOptions {
+/// Where this host's logs are.
+pub(super) fn local_disk(layers: &Layers) -> Arc<dyn LocalDisk> {
     let host_id =
         layers.get("logrbd_host_id").map(|(id, _)| id.trim().to_owned()).filter(|id| !id.is_empty());
+    Arc::new(SystemDisk { host_id })
+}
+
+fn local_options(layers: &Layers) -> LocalOptions {
     let log = layers.get(CACHE_MODE).filter(|(mode, _)| mode == "ssd").map(|_| LocalLogOptions {
         folder: layers.get("rbd_persistent_cache_path").map_or_else(|| "/tmp".into(), |(path, _)| path),
         // Ceph's option says at least 1 GiB.
@@ -190,7 +195,7 @@ fn local_options(layers: &Layers) -> LocalOptions {
             bytes => bytes,
         },
     });
-    LocalOptions { log, disk: Arc::new(SystemDisk { host_id }) }
+    LocalOptions { log, disk: local_disk(layers) }
 }
 
 /// EINVAL for a persistent cache of a kind that there is not.

@@ -131,7 +131,7 @@ pub unsafe extern "C" fn rbd_remove(io: rados_ioctx_t, name: *const c_char) -> c
     entry!("rbd_remove", {
         // SAFETY: the contract that the header gives these arguments.
         let (place, name) = unsafe { (handles::place(io)?, arg::text(name)?) };
-        place.wait(image::remove(&place.pool, name, place.env.clone(), image::no_progress()))
+        place.wait(image::remove(&place.pool, name, &place.conf, place.env.clone(), image::no_progress()))
     })
 }
 
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn rbd_remove_with_progress(
         // SAFETY: the contract that the header gives these arguments.
         let (place, name) = unsafe { (handles::place(io)?, arg::text(name)?) };
         let progress = handles::progress(cb, cbdata);
-        place.wait(image::remove(&place.pool, name, place.env.clone(), &progress))
+        place.wait(image::remove(&place.pool, name, &place.conf, place.env.clone(), &progress))
     })
 }
 

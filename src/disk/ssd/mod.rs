@@ -15,7 +15,7 @@ pub(crate) use frame::{Change, Entry, LogHeader, PAGE};
 pub(crate) use log::{LocalLog, NotLocal, Turn};
 pub use mark::LocalMark;
 pub(crate) use mark::MARK_KEY;
-pub(crate) use recover::{Left, find};
+pub(crate) use recover::{Left, find, remove_left};
 
 /// What becomes of changes that only the log of an earlier writer has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

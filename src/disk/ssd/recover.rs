@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::file::{LocalFile, OpenError, Wanted};
+use super::file::{LocalDisk, LocalFile, OpenError, Wanted};
 use super::frame::{Entry, FRAME_BYTES, FrameHeader, LogHeader, PAGE, entries};
 use super::mark::LocalMark;
 use crate::disk::log::FormatError;
@@ -66,6 +66,27 @@ pub(crate) async fn find(shared: &Shared, mark: LocalMark) -> DiskResult<Left> {
         return Err(refused(format!("which was cut off to {} bytes", file.size_bytes())));
     }
     Ok(Left { mark, file })
+}
+
+/// Removes the log of an image that is gone, if this host has it and nobody uses it.
+pub(crate) async fn remove_left(disk: &dyn LocalDisk, mark: &LocalMark) -> DiskResult<()> {
+    let failed = |reason: String| DiskError::Failed { reason: format!("local log {}: {reason}", mark.path) };
+    if disk.host() != mark.host {
+        return Err(failed(format!("it is on host {}", mark.host)));
+    }
+    let file = match disk.open(&mark.path, Wanted::Existing).await {
+        Ok(file) => file,
+        Err(OpenError::Missing) => return Ok(()),
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    let read = file.read(0, PAGE).await.map_err(|error| failed(error.to_string()));
+    let removed = match read.map(|raw| LogHeader::decode(&raw).is_ok_and(|header| header.log == mark.log)) {
+        Ok(true) => disk.remove(&mark.path).await.map_err(|error| failed(error.to_string())),
+        Ok(false) => Err(failed("the file there is another one".into())),
+        Err(error) => Err(error),
+    };
+    file.close().await;
+    removed
 }
 
 fn refused(shared: &Shared, mark: &LocalMark, why: &str) -> DiskError {

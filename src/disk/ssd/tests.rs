@@ -17,6 +17,7 @@ use crate::disk::{Disk, DiskError, DiskNames, DiskOptions, LocalSeq};
 use crate::env::TokioEnv;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::model::ModelCluster;
+use crate::store::{Op, Request};
 
 const MB: u64 = 1 << 20;
 
@@ -205,6 +206,46 @@ fn what_is_given_up_is_gone_and_stays_so() {
         world.ssd.lose_process();
         let disk = world.writer().await;
         assert_eq!(read(&disk, 0, 8192).await, [block(1), block(3)].concat());
+    });
+}
+
+/// Nobody can tell which log it was: reading goes on, and the changes can only be given up.
+#[test]
+fn a_mark_that_has_rotted_can_be_given_up() {
+    block_on(async {
+        let world = World::new().await;
+        drop(world.writer_ahead().await);
+        world.ssd.lose_process();
+        let pairs = [(Bytes::from_static(MARK_KEY.as_bytes()), Bytes::from_static(b"rot"))].into();
+        let rot = Request::new(world.names.header(), vec![Op::OmapSet { pairs }]);
+        world.cluster.client().operate(rot).await.unwrap().ok().unwrap();
+        let disk = world.reader(world.options(&world.ssd)).await;
+        assert_eq!(read(&disk, 0, 4096).await, block(1));
+        assert!(matches!(disk.local_mark().await, Err(DiskError::Corrupt { .. })));
+        assert!(matches!(disk.acquire().await, Err(DiskError::Corrupt { .. })));
+        disk.acquire_with(LocalChanges::GiveUp).await.unwrap();
+        assert_eq!(disk.local_mark().await.unwrap(), None);
+        assert_eq!(read(&disk, 0, 4096).await, block(1));
+        disk.close().await.unwrap();
+    });
+}
+
+#[test]
+fn the_log_of_a_removed_image_goes_where_it_is_its_own() {
+    block_on(async {
+        let world = World::new().await;
+        let disk = world.writer_ahead().await;
+        let mark = disk.local_mark().await.unwrap().unwrap();
+        let refused = async |ssd: &VolatileDisk, mark: &LocalMark| remove_left(ssd, mark).await.is_err();
+        assert!(refused(&world.ssd, &mark).await, "it is in use");
+        drop(disk);
+        world.ssd.lose_process();
+        assert!(refused(&VolatileDisk::new("two"), &mark).await);
+        assert!(refused(&world.ssd, &LocalMark { log: [9; 16], ..mark.clone() }).await);
+        assert_eq!(world.ssd.paths(), std::slice::from_ref(&mark.path));
+        remove_left(&world.ssd, &mark).await.unwrap();
+        assert_eq!(world.ssd.paths(), [""; 0]);
+        remove_left(&world.ssd, &mark).await.unwrap();
     });
 }
 

@@ -49,7 +49,7 @@ async fn read(image: &Arc<Image>, offset: u64, length: u64) -> Vec<u8> {
 }
 
 async fn drop_image(pool: &Pool, name: &str) -> ImageResult<()> {
-    remove(pool, name, env(), no_progress()).await
+    remove(pool, name, &no_conf(), env(), no_progress()).await
 }
 
 fn errno<T>(result: ImageResult<T>) -> Errno {
