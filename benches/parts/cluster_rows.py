@@ -21,6 +21,10 @@ class Row:
     ec: bool = False
 
     @property
+    def writes_back(self):
+        return BACK in self.fio
+
+    @property
     def reads(self):
         return "read" in self.name.split()[1] if self.engine != "connect" else False
 
