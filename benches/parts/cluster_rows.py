@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 @dataclass
 class Row:
     name: str
-    engine: str  # rados, rbd, connect
+    engine: str  # rados, rbd, connect, vm
     fio: list = field(default_factory=list)
     # The image is filled once: `seq` in order, `random` in 4k; otherwise each run has a new one.
     image: str = "new"
@@ -19,6 +19,8 @@ class Row:
     ssd: str = None
     # With an erasure-coded data pool, k=2 m=1 with overwrites: three OSDs at least.
     ec: bool = False
+    # What load.c does in a guest: read or write, bytes, threads, writes a flush.
+    load: tuple = None
 
     @property
     def writes_back(self):
@@ -63,5 +65,10 @@ ROWS = [
     Row("rbd read 4k qd1 of random", "rbd", fio("read", "4k", 1), "random"),
     Row("rbd read 1m qd8", "rbd", fio("read", "1m", 8), "seq", rate=1.3, cpu=0.7, p99=1.0),
     Row("rbd read 1m qd8 of random", "rbd", fio("read", "1m", 8), "random", rate=0.8, cpu=1.0, p99=1.5),
+    Row("vm write 4k x1, flush each", "vm", load=("write", 4096, 1, 1), rate=1.2),
+    Row("vm write 4k x32", "vm", load=("write", 4096, 32, 0), rate=4),
+    Row("vm write 4k x32, flush 1 in 32", "vm", load=("write", 4096, 32, 32), rate=4),
+    Row("vm write 64k x8", "vm", load=("write", 65536, 8, 0), rate=1.5),
+    Row("vm read 4k x32", "vm", image="random", load=("read", 4096, 32, 0), rate=1.1),
     Row("rbd randrw 4k qd32", "rbd", fio("randrw", "4k", 32, BACK), "random", rate=3, cpu=0.4, p99=0.7),
 ]
