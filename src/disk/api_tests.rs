@@ -1,10 +1,13 @@
 //! The disk end to end on the model store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::sim::executor::Sim;
 use super::testing::block_on;
 use super::*;
-use crate::env::TokioEnv;
+use crate::env::{Env, TokioEnv};
+use crate::store::faulty::{Call, Fault, FaultyStore};
 use crate::store::model::ModelCluster;
 use crate::store::{PoolId, Store};
 
@@ -150,4 +153,39 @@ fn snapshots() {
         let at_two = view(two.id).await.unwrap();
         assert_eq!(read(&at_two, 0, 12288).await, [[1; 4096].as_slice(), &[2; 8192]].concat());
     });
+}
+
+/// Sixteen writers that wait for each write of theirs share its append with most of the others: none has one by itself while the
+/// others are on their way back.
+#[test]
+fn those_who_wait_together_are_written_together() {
+    let sim = Sim::new(5);
+    let host = sim.group();
+    let appends = sim.run(async move {
+        let env: Arc<dyn Env> = host.clone();
+        let cluster = ModelCluster::with_env(host.clone());
+        let pause = Duration::from_millis(5);
+        let slow = move |_: &Call<'_>| Fault::Delay { before: pause, after: Duration::ZERO };
+        let store: Arc<dyn Store> = FaultyStore::new(cluster.client(), env.clone(), slow);
+        let names = formatted(&store, 16 << 20).await;
+        let options =
+            DiskOptions { cache: CacheOptions { enabled: false, ..CacheOptions::default() }, ..options() };
+        let disk = Disk::open(store, names, options, env.clone()).await.unwrap();
+        disk.acquire().await.unwrap();
+        let (ended, mut all) = tokio::sync::mpsc::unbounded_channel();
+        for writer in 0..16u64 {
+            let (disk, ended, env) = (disk.clone(), ended.clone(), env.clone());
+            host.spawn(Box::pin(async move {
+                for n in 0..50 {
+                    env.sleep(Duration::from_micros(10 * ((writer + n) % 16))).await;
+                    disk.write((writer * 64 + n) * 4096, &[&[7; 4096]]).await.unwrap();
+                }
+                ended.send(()).unwrap();
+            }));
+        }
+        drop(ended);
+        while all.recv().await.is_some() {}
+        disk.stats().appends
+    });
+    assert!((50..75).contains(&appends), "{appends} appends for 50 times 16 writes");
 }

@@ -3,7 +3,7 @@
 
 mod buffer_tests;
 mod crash_tests;
-mod executor;
+pub(super) mod executor;
 mod fault_tests;
 mod fight_tests;
 mod life;

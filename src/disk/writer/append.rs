@@ -105,7 +105,14 @@ impl Writer {
                         record.extents.iter().map(|(extent, _)| u64::from(extent.blocks)).sum::<u64>();
                 }
                 state.stats.segments += records.iter().filter(|r| r.place.creates_segment()).count() as u64;
+                let first = records.first().map(|record| record.lsn);
+                let sent = state
+                    .queue
+                    .iter()
+                    .find(|queued| Some(queued.record.lsn) == first)
+                    .map(|queued| queued.sent);
                 told = self.advance_durable(&mut state);
+                self.let_go(&mut state, told.len(), sent.unwrap_or_default());
             }
             Err(error) if error.is_no_space() => {
                 // No effect, and no failure: the same bytes go to the same place when there is room.

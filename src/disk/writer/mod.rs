@@ -6,6 +6,7 @@
 mod append;
 mod apply;
 mod checkpoint;
+mod crowd;
 mod gc;
 mod local;
 mod pump;
@@ -15,6 +16,7 @@ mod wait;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::sync::Mutex;
 use tokio::sync::{Notify, Semaphore};
@@ -29,6 +31,7 @@ use super::shared::Shared;
 use super::ssd::LocalLog;
 use super::{DiskError, DiskResult, DiskStats, LocalSeq, Lsn, RootBlob, SLOT_BYTES, SegmentSeq, WriterEpoch};
 use checkpoint::Checkpoints;
+use crowd::Crowd;
 use wait::Waiter;
 
 pub(crate) use requests::{Blocks, NewRecord};
@@ -72,6 +75,8 @@ enum Stage {
 struct Queued {
     record: Arc<Record>,
     stage: Stage,
+    /// When it was last sent.
+    sent: Duration,
 }
 
 struct State {
@@ -90,6 +95,7 @@ struct State {
     applied: Lsn,
     /// Someone waits until this LSN is durable.
     wanted: Lsn,
+    crowd: Crowd,
     /// The open batch is old enough to be written.
     aged: bool,
     /// Writers that wait for room in the buffer.
@@ -166,6 +172,7 @@ impl Writer {
                 durable: start.lsn,
                 applied: start.lsn,
                 wanted: Lsn(0),
+                crowd: Crowd::default(),
                 aged: false,
                 starving: 0,
                 dirty_blocks: 0,
@@ -321,7 +328,11 @@ impl State {
             (self.segment, self.offset) = (SegmentSeq(record.place.segment.0 + 1), 0);
         }
         self.next_lsn = Lsn(record.lsn.0 + 1);
-        self.queue.push_back(Queued { record: Arc::new(record), stage: Stage::Waiting });
+        self.queue.push_back(Queued {
+            record: Arc::new(record),
+            stage: Stage::Waiting,
+            sent: Duration::ZERO,
+        });
     }
 }
 

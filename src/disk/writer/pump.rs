@@ -56,11 +56,13 @@ impl Writer {
             }
         }
         let mut records = Vec::new();
+        let now = self.shared.env.now();
         for queued in state.queue.iter_mut().skip(first) {
             if queued.record.place.segment != segment {
                 break;
             }
             queued.stage = Stage::InFlight;
+            queued.sent = now;
             records.push(queued.record.clone());
         }
         state.appends_in_flight += 1;
@@ -80,7 +82,7 @@ impl Writer {
         let in_flight = self.shared.options.segments_in_flight.clamp(1, 16);
         segment_free
             && state.appends_in_flight < in_flight
-            && (state.wanted >= batch.lsn
+            && ((state.wanted >= batch.lsn && !state.gathers(batch.lsn, self.shared.env.now()))
                 || state.aged
                 || (idle && (state.starving > 0 || dirty_bytes >= cache.target_dirty_bytes)))
     }
