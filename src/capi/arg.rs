@@ -5,9 +5,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 
 use crate::errno::Errno;
 use crate::store::name::text_of;
+use crate::wire::place::Room;
 
 /// A required C string.
 ///
@@ -286,6 +288,21 @@ impl OutBuf {
         }
         self.write(0, s)?;
         self.zero(s.len(), 1)
+    }
+}
+
+/// A connection may receive into it.
+impl Room for OutBuf {
+    fn bytes(&self) -> usize {
+        self.len
+    }
+
+    fn rest(&mut self, at: usize) -> &mut [MaybeUninit<u8>] {
+        if at >= self.len {
+            return &mut [];
+        }
+        // SAFETY: inside the buffer, which is writable and ours alone by `new`'s promise; it need not be initialised.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(at).cast(), self.len - at) }
     }
 }
 

@@ -125,6 +125,7 @@ impl IoCtx {
             snapc: settings.snapc.clone(),
             read_snap: settings.read_snap,
             mtime_ns: None,
+            place: None,
         }
     }
 

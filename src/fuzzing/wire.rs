@@ -138,9 +138,13 @@ fn connection(bytes: &[u8], offer: bool) -> usize {
                 Some(Event::AuthBadMethod { .. }) => request(&mut client),
                 Some(Event::AuthMore(payload)) => client.auth_more(payload),
                 Some(Event::AuthDone { .. }) => client.auth_done(None, &[]),
-                Some(Event::Ready(_) | Event::Message(_) | Event::KeepaliveAck(_) | Event::Reset { .. }) => {
-                    Ok(())
-                }
+                Some(
+                    Event::Ready(_)
+                    | Event::Message(_)
+                    | Event::Data { .. }
+                    | Event::KeepaliveAck(_)
+                    | Event::Reset { .. },
+                ) => Ok(()),
             };
             answered.expect("nothing is sealed");
             events += 1;

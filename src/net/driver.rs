@@ -12,13 +12,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::connection::TcpConnection;
 use super::messenger::Shared;
 use super::{Connection, Handler, NetError, Ready};
 use crate::auth::{AuthError, Authenticator};
+use crate::finisher;
+use crate::wire::codec::Space;
 use crate::wire::connection::{self as wire, Event, Settings};
 use crate::wire::types::{EntityAddr, EntityType, Utime};
 use crate::wire::{Message, WireError};
@@ -243,14 +246,19 @@ impl Driver<'_> {
         self.connection.set_unwritten(core.wire.output_bytes());
         let read = self.read(core, context)?;
         if read.is_ready() {
-            while let Some(event) = core.wire.poll().map_err(|error| self.wire_error(error))? {
-                self.event(core, event)?;
-                if self.connection.is_closed() {
-                    return Err(End::Closed);
-                }
-            }
+            finisher::together(|| self.events(core))?;
         }
         Ok(read)
+    }
+
+    fn events(&mut self, core: &mut Core) -> Result<(), End> {
+        while let Some(event) = core.wire.poll().map_err(|error| self.wire_error(error))? {
+            self.event(core, event)?;
+            if self.connection.is_closed() {
+                return Err(End::Closed);
+            }
+        }
+        Ok(())
     }
 
     fn take_queue(&mut self, core: &mut Core) -> Result<(), End> {
@@ -285,8 +293,33 @@ impl Driver<'_> {
     }
 
     fn read(&mut self, core: &mut Core, context: &mut Context<'_>) -> Result<Poll<()>, End> {
-        let read = pin!(core.stream.read_buf(core.wire.input()));
-        match read.poll(context) {
+        let Core { wire, stream, .. } = &mut *core;
+        let read = match wire.space() {
+            Space::Input => {
+                let most = wire.input_most();
+                let mut input = wire.input().limit(most);
+                pin!(stream.read_buf(&mut input)).poll(context)
+            }
+            Space::Own(own, most) => {
+                let mut own = own.limit(most);
+                let read = pin!(stream.read_buf(&mut own)).poll(context);
+                if let Poll::Ready(Ok(bytes)) = read {
+                    wire.received(bytes);
+                }
+                read
+            }
+            Space::Placed => {
+                let read = wire.place_bytes(|room, got| {
+                    let mut buffer = ReadBuf::uninit(room);
+                    let read = Pin::new(stream).poll_read(context, &mut buffer);
+                    got(buffer.filled());
+                    read.map_ok(|()| buffer.filled().len())
+                });
+                // The place was taken back: there is another space now.
+                read.unwrap_or(Poll::Ready(Ok(1)))
+            }
+        };
+        match read {
             Poll::Pending => Ok(Poll::Pending),
             Poll::Ready(Ok(0)) => Err(self.lost(core, "closed by the peer")),
             Poll::Ready(Ok(_)) => Ok(Poll::Ready(())),
@@ -297,6 +330,11 @@ impl Driver<'_> {
     fn event(&mut self, core: &mut Core, event: Event) -> Result<(), End> {
         match event {
             Event::Message(message) => self.handler.message(&self.shown, message),
+            Event::Data { kind, tid, bytes } => {
+                if let Some(placed) = self.handler.place(&self.shown, kind, tid, bytes) {
+                    core.wire.place(placed);
+                }
+            }
             Event::KeepaliveAck(_) => self.connection.set_alive(),
             Event::Ready(established) => {
                 if let Some(socket) = established.own.socket {

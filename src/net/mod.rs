@@ -15,8 +15,9 @@ use std::time::Duration;
 pub use messenger::{Net, Options};
 
 use crate::auth::Authenticator;
-use crate::wire::Message;
+use crate::wire::place::Placed;
 use crate::wire::types::{AddrVec, EntityAddr, EntityName, EntityType};
+use crate::wire::{Message, MessageType};
 
 /// Why a connection ended.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -53,6 +54,16 @@ pub struct Ready {
 pub trait Handler: Send + Sync + 'static {
     fn ready(&self, connection: &Arc<dyn Connection>, ready: Ready);
     fn message(&self, connection: &Arc<dyn Connection>, message: Message);
+    /// Where the data of a large message go that has begun to come; `None`: to memory of its own. It may never become whole.
+    fn place(
+        &self,
+        _connection: &Arc<dyn Connection>,
+        _kind: MessageType,
+        _tid: u64,
+        _bytes: usize,
+    ) -> Option<Placed> {
+        None
+    }
     /// The connection is over: the last call for it. Not called after [`Connection::close`].
     fn reset(&self, connection: &Arc<dyn Connection>, error: NetError);
 }

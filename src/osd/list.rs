@@ -43,6 +43,7 @@ pub(super) fn request(
         snaps: vec![],
         mtime_ns: 0,
         placement_seed: Some(cursor.hash),
+        place: None,
     }
 }
 

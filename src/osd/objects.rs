@@ -32,6 +32,7 @@ impl OpRequest {
             snaps: Vec::new(),
             mtime_ns: 0,
             placement_seed: None,
+            place: None,
         }
     }
 

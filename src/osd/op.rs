@@ -1,8 +1,11 @@
 //! A request to one object as OSDs understand it, and its answer.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::errno::Errno;
+use crate::wire::place::{Place, Placed};
 use crate::wire::types::Eversion;
 
 /// An object's name; bytes, as on the wire.
@@ -42,6 +45,8 @@ pub struct OpRequest {
     pub mtime_ns: u64,
     /// For listings: the placement group itself (its seed within the pool) and not the object decides where it goes.
     pub placement_seed: Option<u32>,
+    /// Where the data of a list with one read go, if they are worth it; whoever gives it looks for [`OpOutcome::placed`].
+    pub place: Option<Arc<Place>>,
 }
 
 /// One op's result and output.
@@ -49,6 +54,8 @@ pub struct OpRequest {
 pub struct OpOutcome {
     pub rval: i32,
     pub output: Bytes,
+    /// The output is not in `output` but in the request's place.
+    pub placed: Option<Placed>,
 }
 
 /// What an OSD answered.

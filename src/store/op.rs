@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{PoolId, SnapId, StoreError, StoreResult};
 use crate::errno::Errno;
+use crate::wire::place::{Place, Placed};
 
 /// An object's full address. Names that are not UTF-8: see [`super::name`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -227,6 +228,8 @@ pub struct Request {
     pub read_snap: SnapId,
     /// Modification time in nanoseconds since 1970; `None`: now.
     pub mtime_ns: Option<u64>,
+    /// Where the data of a list with one read may go; a store that puts them there answers [`OpOut::Placed`].
+    pub place: Option<Arc<Place>>,
 }
 
 impl Request {
@@ -238,6 +241,7 @@ impl Request {
             snapc: SnapContext::default(),
             read_snap: SnapId::HEAD,
             mtime_ns: None,
+            place: None,
         }
     }
 }
@@ -249,6 +253,8 @@ pub enum OpOut {
     None,
     /// Read, GetXattr, OmapGetHeader, Exec, Checksum.
     Data(Bytes),
+    /// Read: the data are in the request's place.
+    Placed(Placed),
     /// SparseRead: extents as (offset, length) and their data in one piece.
     Sparse {
         extents: Vec<(u64, u64)>,

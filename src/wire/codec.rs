@@ -1,6 +1,7 @@
 //! Frames to bytes and back, in crc and secure mode.
 
 use std::io::IoSlice;
+use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 
@@ -10,6 +11,7 @@ use super::frame::{
     Preamble, SECURE_EPILOGUE_BYTES, SECURE_PREAMBLE_BYTES, Tag,
 };
 use super::output::Output;
+use super::place::Placed;
 use super::secure::Cipher;
 
 /// Makes bytes of frames.
@@ -186,14 +188,133 @@ impl FrameWriter {
 pub struct Frame {
     pub tag: Tag,
     pub segments: [Bytes; MAX_SEGMENTS],
+    /// Where its data are, if they are not in the last segment.
+    pub placed: Option<Placed>,
 }
 
+impl Frame {
+    pub fn new(tag: Tag, segments: [Bytes; MAX_SEGMENTS]) -> Frame {
+        Frame { tag, segments, placed: None }
+    }
+}
+
+/// From this size on it pays that data have memory of their own from the first byte on ([`FrameReader::stream`]).
+pub const STREAM_BYTES: usize = 32 << 10;
+/// As many bytes are received in one piece, and then summed up while they are in the processor's cache.
+pub const PIECE_BYTES: usize = 256 << 10;
+/// Data that are longer than this get room only as they come.
+const TRUSTED_BYTES: usize = 16 << 20;
+
 /// How far the frame at the front of the input has been looked at.
-#[derive(Clone, Copy)]
 enum Stage {
     Preamble,
     /// Its preamble is taken off the input; in secure mode the inline part as well.
     Rest(Preamble),
+    /// All before its data is taken off as well.
+    Data(Box<Incoming>),
+}
+
+/// A message whose data come.
+struct Incoming {
+    preamble: Preamble,
+    /// All but the data.
+    segments: [Bytes; MAX_SEGMENTS],
+    /// Somebody may still say where they go.
+    unasked: bool,
+    data: Data,
+    got: usize,
+    sum: u32,
+    /// Whether `sum` is wanted.
+    summed: bool,
+}
+
+enum Data {
+    Own(BytesMut),
+    Placed(Placed),
+    /// The place is not to be written any more: nobody will look at them, but their checksum is to be right.
+    Dropped(Placed),
+}
+
+impl Incoming {
+    fn missing(&self) -> usize {
+        self.preamble.length(3) - self.got
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        if self.summed {
+            self.sum = frame::crc(self.sum, bytes);
+        }
+        self.got += bytes.len();
+    }
+
+    /// Takes what of the data is in the input.
+    fn take(&mut self, input: &mut BytesMut) {
+        while self.missing() > 0 && !input.is_empty() {
+            let piece = input.split_to(self.missing().min(input.len()).min(PIECE_BYTES));
+            match &mut self.data {
+                Data::Own(own) => {
+                    make_room(own, piece.len(), self.preamble.length(3));
+                    own.extend_from_slice(&piece);
+                }
+                Data::Placed(placed) => {
+                    let to_place = |room: &mut [MaybeUninit<u8>]| {
+                        room[..piece.len()].write_copy_of_slice(&piece);
+                    };
+                    if !placed.write(self.got, piece.len(), to_place) {
+                        self.drop_them();
+                    }
+                }
+                Data::Dropped(_) => {}
+            }
+            self.count(&piece);
+        }
+    }
+
+    fn drop_them(&mut self) {
+        if let Data::Placed(placed) = &self.data {
+            self.data = Data::Dropped(placed.clone());
+        }
+    }
+
+    fn whole(self, epilogue: &[u8]) -> Result<Option<Frame>, FrameError> {
+        if !frame::is_complete(epilogue[0])? {
+            return Ok(None);
+        }
+        let Incoming { preamble, mut segments, data, sum, summed, .. } = self;
+        let wrong = |segment: usize| FrameError::SegmentChecksum { segment, bytes: preamble.length(segment) };
+        for n in 1..MAX_SEGMENTS {
+            let want = &epilogue[4 * n - 3..4 * n + 1];
+            let sum = if n == 3 { sum } else { frame::crc(CRC_SEED, &segments[n]) };
+            if (n < 3 || summed) && *want != sum.to_le_bytes() {
+                return Err(wrong(n));
+            }
+        }
+        let placed = match data {
+            Data::Own(own) => {
+                segments[3] = own.freeze();
+                None
+            }
+            Data::Placed(placed) | Data::Dropped(placed) => Some(placed),
+        };
+        Ok(Some(Frame { tag: preamble.tag, segments, placed }))
+    }
+}
+
+/// For all that is to come (`length`), within reason, where there is not enough for `bytes` more.
+fn make_room(own: &mut BytesMut, bytes: usize, length: usize) {
+    if own.capacity() - own.len() < bytes {
+        own.reserve(length.saturating_sub(own.len()).min(TRUSTED_BYTES).max(bytes));
+    }
+}
+
+/// Where bytes that are received now belong ([`FrameReader::space`]).
+pub enum Space<'a> {
+    /// To the input.
+    Input,
+    /// Behind what is in here, at most so many.
+    Own(&'a mut BytesMut, usize),
+    /// To a place, with [`FrameReader::place_bytes`].
+    Placed,
 }
 
 /// Takes frames off the front of what was received.
@@ -206,6 +327,8 @@ pub struct FrameReader {
     check_data: bool,
     /// What the peer may compress with.
     compression: Option<Algorithm>,
+    /// Data of at least so many bytes are streamed.
+    streamed: usize,
 }
 
 impl FrameReader {
@@ -218,7 +341,89 @@ impl FrameReader {
             limit,
             check_data,
             compression: None,
+            streamed: usize::MAX,
         }
+    }
+
+    /// From here on, data of `min_bytes` and more that are neither sealed nor compressed are taken as they come, to where
+    /// [`FrameReader::place`] says.
+    pub fn stream(&mut self, min_bytes: usize) {
+        self.streamed = min_bytes.max(1);
+    }
+
+    fn is_streamed(&self, preamble: &Preamble) -> bool {
+        self.cipher.is_none()
+            && !preamble.compressed
+            && preamble.tag == Tag::Message
+            && preamble.length(3) >= self.streamed
+    }
+
+    /// The header of a message whose data are to come, and their length; once for each.
+    pub fn asks_for_place(&mut self) -> Option<(Bytes, usize)> {
+        let Stage::Data(incoming) = &mut self.stage else { return None };
+        std::mem::take(&mut incoming.unasked)
+            .then(|| (incoming.segments[0].clone(), incoming.preamble.length(3)))
+    }
+
+    /// Answers [`FrameReader::asks_for_place`], before anything else is done.
+    pub fn place(&mut self, placed: Placed) {
+        if let Stage::Data(incoming) = &mut self.stage
+            && incoming.got == 0
+            && placed.len() == incoming.preamble.length(3)
+        {
+            incoming.data = Data::Placed(placed);
+        }
+    }
+
+    /// Where bytes are to be received; what was received is to be told by [`FrameReader::received`], but for those of the input.
+    pub fn space(&mut self) -> Space<'_> {
+        match &mut self.stage {
+            Stage::Data(incoming) if incoming.missing() > 0 => {
+                let most = incoming.missing().min(PIECE_BYTES);
+                match &mut incoming.data {
+                    Data::Own(own) => {
+                        make_room(own, 1, incoming.preamble.length(3));
+                        Space::Own(own, most)
+                    }
+                    Data::Placed(_) => Space::Placed,
+                    // Their bytes are taken off the input.
+                    Data::Dropped(_) => Space::Input,
+                }
+            }
+            Stage::Data(_) | Stage::Preamble | Stage::Rest(_) => Space::Input,
+        }
+    }
+
+    /// So many bytes were received behind those of [`Space::Own`].
+    pub fn received(&mut self, bytes: usize) {
+        if let Stage::Data(incoming) = &mut self.stage {
+            let incoming = &mut **incoming;
+            let Data::Own(own) = &incoming.data else { return };
+            let new = &own[own.len().saturating_sub(bytes)..];
+            if incoming.summed {
+                incoming.sum = frame::crc(incoming.sum, new);
+            }
+            incoming.got = own.len();
+        }
+    }
+
+    /// Has `receive` receive bytes of [`Space::Placed`]: it gets the room for them, and says what it put at its front by giving it
+    /// to its second argument. `None`: they have no place any more, and belong to the input.
+    pub fn place_bytes<T>(
+        &mut self,
+        receive: impl FnOnce(&mut [MaybeUninit<u8>], &mut dyn FnMut(&[u8])) -> T,
+    ) -> Option<T> {
+        let Stage::Data(incoming) = &mut self.stage else { return None };
+        let incoming = &mut **incoming;
+        let Data::Placed(placed) = &incoming.data else { return None };
+        let (placed, at) = (placed.clone(), incoming.got);
+        let mut result = None;
+        if !placed.write(at, PIECE_BYTES, |room| {
+            result = Some(receive(room, &mut |bytes| incoming.count(bytes)));
+        }) {
+            incoming.drop_them();
+        }
+        result
     }
 
     /// From here on, frames are sealed.
@@ -240,25 +445,38 @@ impl FrameReader {
         match (&self.stage, &self.cipher) {
             (Stage::Preamble, None) => PREAMBLE_BYTES,
             (Stage::Preamble, Some(_)) => SECURE_PREAMBLE_BYTES,
+            (Stage::Rest(preamble), None) if self.is_streamed(preamble) => preamble.crc_before_data(),
             (Stage::Rest(preamble), None) => preamble.crc_rest(),
             (Stage::Rest(preamble), Some(_)) => preamble.secure_remainder() + preamble.secure_others(),
+            // Any of the data is of use.
+            (Stage::Data(incoming), _) if incoming.missing() > 0 => 1,
+            (Stage::Data(_), _) => frame::CRC_EPILOGUE_BYTES,
         }
     }
 
-    /// The next frame, if the input has all of it.
+    /// The next frame, if the input has all of it. Before the data of a message that is streamed, `None` as well: see
+    /// [`FrameReader::asks_for_place`].
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         loop {
+            if let Stage::Data(incoming) = &mut self.stage {
+                if incoming.unasked {
+                    return Ok(None);
+                }
+                incoming.take(input);
+            }
             if input.len() < self.wants() {
                 return Ok(None);
             }
             let part = input.split_to(self.wants());
-            match self.stage {
+            match std::mem::replace(&mut self.stage, Stage::Preamble) {
                 Stage::Preamble => {
                     let preamble = self.preamble(part)?;
                     self.stage = Stage::Rest(preamble);
                 }
+                Stage::Rest(preamble) if self.is_streamed(&preamble) => {
+                    self.stage = Stage::Data(self.incoming(preamble, part.freeze())?);
+                }
                 Stage::Rest(preamble) => {
-                    self.stage = Stage::Preamble;
                     let segments = match self.cipher {
                         Some(_) => self.secure_segments(&preamble, part)?,
                         None => self.crc_segments(&preamble, part.freeze())?,
@@ -267,11 +485,46 @@ impl FrameReader {
                         if preamble.compressed {
                             self.inflate(&mut segments)?;
                         }
-                        return Ok(Some(Frame { tag: preamble.tag, segments }));
+                        return Ok(Some(Frame::new(preamble.tag, segments)));
+                    }
+                }
+                Stage::Data(incoming) => {
+                    if let Some(frame) = incoming.whole(&part)? {
+                        return Ok(Some(frame));
                     }
                 }
             }
         }
+    }
+
+    /// All before the data is in `head`.
+    fn incoming(&self, preamble: Preamble, mut head: Bytes) -> Result<Box<Incoming>, FrameError> {
+        let mut segments: [Bytes; MAX_SEGMENTS] = Default::default();
+        segments[0] = self.first_segment(&preamble, &mut head)?;
+        for (n, segment) in segments.iter_mut().enumerate().take(3).skip(1) {
+            *segment = head.split_to(preamble.length(n));
+        }
+        Ok(Box::new(Incoming {
+            preamble,
+            segments,
+            unasked: true,
+            data: Data::Own(BytesMut::new()),
+            got: 0,
+            sum: CRC_SEED,
+            summed: self.check_data,
+        }))
+    }
+
+    /// Taken off the front of `rest`, with its checksum.
+    fn first_segment(&self, preamble: &Preamble, rest: &mut Bytes) -> Result<Bytes, FrameError> {
+        let first = rest.split_to(preamble.length(0));
+        if !first.is_empty() {
+            let sum = rest.split_to(frame::CRC_BYTES);
+            if sum[..] != frame::crc(CRC_SEED, &first).to_le_bytes() {
+                return Err(FrameError::SegmentChecksum { segment: 0, bytes: first.len() });
+            }
+        }
+        Ok(first)
     }
 
     fn preamble(&mut self, mut block: BytesMut) -> Result<Preamble, FrameError> {
@@ -304,13 +557,7 @@ impl FrameReader {
     fn crc_segments(&self, preamble: &Preamble, mut rest: Bytes) -> Result<Option<[Bytes; 4]>, FrameError> {
         let wrong = |segment: usize| FrameError::SegmentChecksum { segment, bytes: preamble.length(segment) };
         let mut segments: [Bytes; MAX_SEGMENTS] = Default::default();
-        segments[0] = rest.split_to(preamble.length(0));
-        if !segments[0].is_empty() {
-            let sum = rest.split_to(frame::CRC_BYTES);
-            if sum[..] != frame::crc(CRC_SEED, &segments[0]).to_le_bytes() {
-                return Err(wrong(0));
-            }
-        }
+        segments[0] = self.first_segment(preamble, &mut rest)?;
         if preamble.count == 1 {
             return Ok(Some(segments));
         }

@@ -75,16 +75,13 @@ fn write(writer: &mut FrameWriter, sent: &Sent) -> Frame {
             writer.control(Tag::Ack, payload).unwrap();
             let mut segments: [Bytes; 4] = Default::default();
             segments[0] = payload.clone().into();
-            Frame { tag: Tag::Ack, segments }
+            Frame::new(Tag::Ack, segments)
         }
         Sent::Message(header, front, middle, data) => {
             let (front, middle) = (Bytes::from(front.clone()), Bytes::from(middle.clone()));
             let pieces: Vec<Bytes> = data.iter().map(|piece| piece.clone().into()).collect();
             writer.message(header, &front, &middle, &pieces).unwrap();
-            Frame {
-                tag: Tag::Message,
-                segments: [header.clone().into(), front, middle, data.concat().into()],
-            }
+            Frame::new(Tag::Message, [header.clone().into(), front, middle, data.concat().into()])
         }
     }
 }

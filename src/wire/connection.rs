@@ -7,6 +7,7 @@
 //! nothing more comes; a lossless session may [`Connection::restart`] on a new socket.
 
 use std::io::IoSlice;
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
@@ -14,13 +15,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::banner;
-use super::codec::{Frame, FrameReader, FrameWriter};
+use super::codec::{Frame, FrameReader, FrameWriter, STREAM_BYTES, Space};
 use super::compress::{self, Algorithm, Compression};
 use super::control::{Control, FLAG_LOSSY, Ident, Reconnect, SIGNATURE_BYTES};
 use super::error::{WireError, in_frame};
 use super::features;
 use super::frame::Tag;
-use super::message::{Header, Message};
+use super::message::{Header, Message, MessageType};
+use super::place::Placed;
 use super::secure;
 use super::session::Session;
 use super::types::{AddrVec, EntityAddr, EntityName, EntityType, Utime};
@@ -53,6 +55,8 @@ impl ConnectionMode {
 const HANDSHAKE_BYTES: usize = 64 << 10;
 /// What the buffer for received bytes holds at the least when more is read.
 const READ_BYTES: usize = 64 << 10;
+/// What is read at once where the data of a large message may follow: its head, and little that would have to be copied.
+const HEAD_BYTES: usize = 512;
 /// A frame that is longer than this gets room only as its bytes come.
 const TRUSTED_BYTES: usize = 16 << 20;
 
@@ -101,6 +105,12 @@ pub enum Event {
     /// The session is established, or in a lossless one: is again.
     Ready(Established),
     Message(Message),
+    /// The data of a large message are to come: [`Connection::place`] may say where they go, before the next poll.
+    Data {
+        kind: MessageType,
+        tid: u64,
+        bytes: usize,
+    },
     /// The peer answered the keepalive of this time.
     KeepaliveAck(Utime),
     /// The peer forgot a lossless session: this many messages may not have arrived.
@@ -156,6 +166,8 @@ pub struct Connection {
     unproven: bool,
     established: Option<Established>,
     ack_due: bool,
+    /// The last message was a large one: the next may be, too.
+    large: bool,
 }
 
 impl Connection {
@@ -180,6 +192,7 @@ impl Connection {
             unproven: false,
             established: None,
             ack_due: false,
+            large: false,
             settings,
         };
         connection.greet();
@@ -202,7 +215,7 @@ impl Connection {
         if self.session.server_cookie != 0 {
             self.session.connect_seq += 1;
         }
-        self.ack_due = false;
+        (self.ack_due, self.large) = (false, false);
         self.greet();
     }
 
@@ -249,6 +262,38 @@ impl Connection {
             Stage::Ident | Stage::Reconnect => "before the session",
             Stage::Ready => "in the session",
             Stage::Over => "after the end",
+        }
+    }
+
+    /// Where the next received bytes go: to the input, or to where the data of a large message are gathered. A space that
+    /// [`Connection::received`] or [`Connection::place_bytes`] is told of.
+    pub fn space(&mut self) -> Space<'_> {
+        self.reader.space()
+    }
+
+    /// So many bytes were received for [`Space::Own`].
+    pub fn received(&mut self, bytes: usize) {
+        self.reader.received(bytes);
+    }
+
+    /// As [`FrameReader::place_bytes`].
+    pub fn place_bytes<T>(
+        &mut self,
+        receive: impl FnOnce(&mut [MaybeUninit<u8>], &mut dyn FnMut(&[u8])) -> T,
+    ) -> Option<T> {
+        self.reader.place_bytes(receive)
+    }
+
+    /// Where the data of [`Event::Data`] go.
+    pub fn place(&mut self, placed: Placed) {
+        self.reader.place(placed);
+    }
+
+    /// How many bytes the input had better get at once.
+    pub fn input_most(&self) -> usize {
+        match self.large {
+            true => self.reader.wants().saturating_sub(self.input.len()).max(HEAD_BYTES),
+            false => usize::MAX,
         }
     }
 
@@ -369,7 +414,10 @@ impl Connection {
                 }
                 Stage::Ready => {
                     let Some(frame) = self.reader.next(&mut self.input)? else {
-                        return self.acknowledge().map(|()| None);
+                        return match self.reader.asks_for_place() {
+                            Some((header, bytes)) => self.data(&header, bytes).map(Some),
+                            None => self.acknowledge().map(|()| None),
+                        };
                     };
                     if let Some(event) = self.established(frame)? {
                         return Ok(Some(event));
@@ -558,6 +606,7 @@ impl Connection {
     fn begin(&mut self, established: Established) -> Result<Event, WireError> {
         self.established = Some(established.clone());
         self.stage = Stage::Ready;
+        self.reader.stream(STREAM_BYTES);
         self.flush()?;
         Ok(Event::Ready(established))
     }
@@ -583,7 +632,7 @@ impl Connection {
     fn established(&mut self, frame: Frame) -> Result<Option<Event>, WireError> {
         let tag = frame.tag;
         if tag == Tag::Message {
-            return self.received(frame);
+            return self.message_came(frame);
         }
         match Control::decode(tag, &frame.segments[0]).map_err(in_frame(tag))? {
             Control::Keepalive2(stamp) => self.control(&Control::Keepalive2Ack(stamp)).map(|()| None),
@@ -596,8 +645,16 @@ impl Connection {
         }
     }
 
-    fn received(&mut self, frame: Frame) -> Result<Option<Event>, WireError> {
-        let [header, front, middle, data] = frame.segments;
+    /// A message has begun whose data are large.
+    fn data(&mut self, header: &[u8], bytes: usize) -> Result<Event, WireError> {
+        let header = Header::decode(header).ok_or(WireError::Malformed { tag: Tag::Message })?;
+        self.large = true;
+        Ok(Event::Data { kind: header.kind, tid: header.tid, bytes })
+    }
+
+    fn message_came(&mut self, frame: Frame) -> Result<Option<Event>, WireError> {
+        let Frame { segments: [header, front, middle, data], placed, .. } = frame;
+        self.large &= placed.is_some() || data.len() >= STREAM_BYTES;
         let header = Header::decode(&header).ok_or(WireError::Malformed { tag: Tag::Message })?;
         let last = self.session.in_seq;
         if header.seq <= last {
@@ -614,7 +671,9 @@ impl Connection {
             self.session.acked(header.ack_seq);
             self.ack_due = true;
         }
-        Ok(Some(Event::Message(header.message(front, middle, data))))
+        let mut message = header.message(front, middle, data);
+        message.placed = placed;
+        Ok(Some(Event::Message(message)))
     }
 
     /// In a lossless session, tells the peer what came, once for all that came together.

@@ -87,6 +87,7 @@ impl Client {
                     self.events.push("ready".into());
                 }
                 Event::Message(message) => self.got.push(message.data[0].clone()),
+                Event::Data { .. } => {}
                 Event::KeepaliveAck(stamp) => self.events.push(format!("alive {}", stamp.seconds)),
                 Event::Reset { lost } => self.events.push(format!("reset {lost}")),
             }

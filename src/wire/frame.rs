@@ -203,6 +203,12 @@ impl Preamble {
         self.lengths[segment] as usize
     }
 
+    /// Bytes between the preamble and the data in crc mode.
+    pub fn crc_before_data(&self) -> usize {
+        let first = self.length(0) + if self.length(0) > 0 { CRC_BYTES } else { 0 };
+        first + self.length(1) + self.length(2)
+    }
+
     /// Bytes after the preamble in crc mode.
     pub fn crc_rest(&self) -> usize {
         let first = self.length(0) + if self.length(0) > 0 { CRC_BYTES } else { 0 };

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::place::Placed;
+
 /// CEPH_MSG_* / MSG_*: what a message is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageType(pub u16);
@@ -87,6 +89,8 @@ pub struct Message {
     pub middle: Bytes,
     /// The data segment, in pieces as the sender had them; a received one has at most one piece.
     pub data: Vec<Bytes>,
+    /// Where a received one's data are, if not in `data`.
+    pub placed: Option<Placed>,
     /// Offset of the data within its object, modulo what the receiver aligns to (header's `data_off`).
     pub data_offset: u16,
 }
@@ -102,6 +106,7 @@ impl Message {
             front,
             middle: Bytes::new(),
             data: Vec::new(),
+            placed: None,
             data_offset: 0,
         }
     }
@@ -184,6 +189,7 @@ impl Header {
             front,
             middle,
             data: if data.is_empty() { Vec::new() } else { vec![data] },
+            placed: None,
             data_offset: self.data_offset,
         }
     }

@@ -17,6 +17,7 @@ pub mod frame;
 pub mod hash;
 pub mod message;
 pub mod output;
+pub mod place;
 pub mod secure;
 mod session;
 #[cfg(test)]

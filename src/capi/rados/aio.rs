@@ -1,7 +1,7 @@
 //! Asynchronous object I/O.
 
 use super::handles::completion as completion_of;
-use super::handles::{copy_out, finish, input, ioctx, payload, start_read, start_write};
+use super::handles::{finish, input, ioctx, payload, start_read, start_read_into, start_write};
 use super::requests::{exec, exec_result, stat_of, write_same};
 use crate::capi::arg::{self, Later, OutBuf};
 use crate::capi::types::{rados_completion_t, rados_ioctx_t};
@@ -106,9 +106,7 @@ pub unsafe extern "C" fn rados_aio_read(
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, done, buf) =
             unsafe { (ioctx(io)?, arg::name(oid)?, completion_of(completion)?, OutBuf::new(buf, len)?) };
-        start_read(io, done, &oid, Op::Read { offset: off, length: len as u64 }, |out, _| {
-            copy_out(buf, &out).map(|len| len as i64)
-        });
+        start_read_into(io, done, &oid, Op::Read { offset: off, length: len as u64 }, buf);
         Ok(())
     })
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -14,6 +14,8 @@ use crate::conf::Config;
 use crate::errno::Errno;
 use crate::finisher::{Finish, Job};
 use crate::store::{Op, OpFlags, OpOut, Reply, Request, StoreError, StoreResult};
+use crate::wire::codec::STREAM_BYTES;
+use crate::wire::place::Place;
 
 /// `rados_config_t`.
 pub struct ContextHandle(pub Arc<Context>);
@@ -60,6 +62,8 @@ pub struct CompletionHandle {
     arg: Cookie,
     complete: rados_callback_t,
     safe: rados_callback_t,
+    /// The caller's buffer, if a connection may receive into it: not after the outcome is decided.
+    place: OnceLock<Arc<Place>>,
 }
 
 impl Handle for CompletionHandle {
@@ -69,7 +73,7 @@ impl Handle for CompletionHandle {
 impl CompletionHandle {
     pub fn new(arg: *mut c_void, complete: rados_callback_t, safe: rados_callback_t) -> CompletionHandle {
         let core = Completion::new(complete.is_some() || safe.is_some());
-        CompletionHandle { core, arg: Cookie(arg), complete, safe }
+        CompletionHandle { core, arg: Cookie(arg), complete, safe, place: OnceLock::new() }
     }
 }
 
@@ -89,6 +93,9 @@ impl Finish for Tagged<CompletionHandle> {
 pub fn finish(completion: Shared<CompletionHandle>, session: &Session, outcome: impl FnOnce() -> (i64, u64)) {
     if !completion.core.claim() {
         return;
+    }
+    if let Some(place) = completion.place.get() {
+        place.close();
     }
     let (result, version) = catch_unwind(AssertUnwindSafe(outcome)).unwrap_or_else(|_| {
         tracing::error!(target: "logrbd::capi", "panic while an asynchronous call completed");
@@ -168,6 +175,85 @@ pub fn copy_out(mut to: OutBuf, out: &OpOut) -> Result<usize, Errno> {
     let data = data_of(out);
     to.write(0, data)?;
     Ok(data.len())
+}
+
+/// The caller's buffer for the data of one read. Large data are received into it; others are copied. When this is gone, nobody
+/// writes to it any more.
+struct Destination(Way);
+
+enum Way {
+    Copied(OutBuf),
+    Placed(Arc<Place>),
+}
+
+impl Destination {
+    fn new(buf: OutBuf) -> Destination {
+        Destination(match buf.len() < STREAM_BYTES {
+            true => Way::Copied(buf),
+            false => Way::Placed(Place::new(buf)),
+        })
+    }
+
+    fn place(&self) -> Option<&Arc<Place>> {
+        match &self.0 {
+            Way::Copied(_) => None,
+            Way::Placed(place) => Some(place),
+        }
+    }
+
+    /// Sees to it that the data of the answer are in the buffer; their length, or ERANGE.
+    fn take(mut self, out: &OpOut) -> Result<usize, Errno> {
+        match (&mut self.0, out) {
+            (Way::Placed(place), OpOut::Placed(placed)) => {
+                place.close();
+                // It is, as nobody enters once the request has an answer.
+                if placed.is_last_in(place) { Ok(placed.len()) } else { Err(Errno::EIO) }
+            }
+            (Way::Placed(place), out) => {
+                place.close();
+                let data = data_of(out);
+                if place.put(data) { Ok(data.len()) } else { Err(Errno::ERANGE) }
+            }
+            (Way::Copied(buf), out) => {
+                let data = data_of(out);
+                buf.write(0, data)?;
+                Ok(data.len())
+            }
+        }
+    }
+}
+
+impl Drop for Destination {
+    fn drop(&mut self) {
+        if let Way::Placed(place) = &self.0 {
+            place.close();
+        }
+    }
+}
+
+/// Runs one op that reads data into the caller's buffer, and waits; how much it was, or ERANGE.
+pub fn read_into(io: &IoCtx, oid: &str, op: Op, buf: OutBuf) -> Result<usize, Errno> {
+    let to = Destination::new(buf);
+    let request = io.request(oid, vec![(op, 0)], OpFlags::default());
+    let mut reply = io.run(Request { place: to.place().cloned(), ..request })?.ok()?;
+    to.take(&reply.ops.pop().map(|result| result.out).unwrap_or_default())
+}
+
+/// Starts one op that reads data into the caller's buffer.
+pub fn start_read_into(
+    io: &Arc<IoCtx>,
+    completion: Shared<CompletionHandle>,
+    oid: &str,
+    op: Op,
+    buf: OutBuf,
+) {
+    let to = Destination::new(buf);
+    // A completion that was used before would not close this one: then the data are copied.
+    let place = to.place().filter(|place| completion.place.set((*place).clone()).is_ok()).cloned();
+    let request = Request { place, ..io.request(oid, vec![(op, 0)], OpFlags::default()) };
+    start(io, completion, request, false, move |mut reply| {
+        to.take(&reply.ops.pop().map(|result| result.out).unwrap_or_default()).map(|bytes| bytes as i64)
+    });
 }
 
 /// Starts a request; the completion gets what `outcome` makes of a reply whose list succeeded.

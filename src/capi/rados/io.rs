@@ -1,6 +1,6 @@
 //! Synchronous object I/O.
 
-use super::handles::{copy_out, input, ioctx, payload, read, write};
+use super::handles::{copy_out, input, ioctx, payload, read, read_into, write};
 use super::requests::{checksum, exec, exec_result, stat_of, write_same};
 use crate::capi::arg::{self, OutBuf};
 use crate::capi::types::{rados_checksum_type_t, rados_ioctx_t};
@@ -83,8 +83,7 @@ pub unsafe extern "C" fn rados_read(
         }
         // SAFETY: the contract that the header gives these arguments.
         let (io, oid, buf) = unsafe { (ioctx(io)?, arg::name(oid)?, OutBuf::new(buf, len)?) };
-        let (_, out) = read(io, &oid, Op::Read { offset: off, length: len as u64 })?;
-        copy_out(buf, &out)
+        read_into(io, &oid, Op::Read { offset: off, length: len as u64 }, buf)
     })
 }
 

@@ -110,6 +110,7 @@ impl OmapIter {
             }
             OpOut::None
             | OpOut::Data(_)
+            | OpOut::Placed(_)
             | OpOut::Sparse { .. }
             | OpOut::Stat { .. }
             | OpOut::Xattrs(_)

@@ -47,6 +47,7 @@ pub fn stat_of(out: &OpOut) -> Result<(u64, time_t), Errno> {
         OpOut::Stat { size, mtime_ns } => Ok((*size, (mtime_ns / 1_000_000_000) as time_t)),
         OpOut::None
         | OpOut::Data(_)
+        | OpOut::Placed(_)
         | OpOut::Sparse { .. }
         | OpOut::Xattrs(_)
         | OpOut::Keys { .. }

@@ -42,7 +42,7 @@ pub struct OpReply {
 const OP_BYTES: usize = 38;
 
 impl OpReply {
-    /// The data of the answer are slices of the message's, not copies.
+    /// The data of the answer are slices of the message's, not copies. Data in a place are one op's output, or make no sense.
     pub fn decode(message: &Message) -> Result<OpReply, Malformed> {
         if message.version < 5 || message.compat_version > 8 {
             return Err(Malformed);
@@ -72,6 +72,7 @@ impl OpReply {
             },
         };
 
+        let mut placed = message.placed.clone();
         let mut data = match message.data.as_slice() {
             [] => Bytes::new(),
             [one] => one.clone(),
@@ -80,10 +81,23 @@ impl OpReply {
         let mut ops = Vec::with_capacity(count);
         for op in lengths.chunks_exact(OP_BYTES) {
             let length = Decoder::new(&op[OP_BYTES - 4..]).u32()? as usize;
+            let rval = rvals.u32()? as i32;
+            if length > 0
+                && let Some(placed) = placed.take()
+            {
+                if length != placed.len() || !data.is_empty() {
+                    return Err(Malformed);
+                }
+                ops.push(OpOutcome { rval, output: Bytes::new(), placed: Some(placed) });
+                continue;
+            }
             if length > data.len() {
                 return Err(Malformed);
             }
-            ops.push(OpOutcome { rval: rvals.u32()? as i32, output: data.split_to(length) });
+            ops.push(OpOutcome { rval, output: data.split_to(length), placed: None });
+        }
+        if placed.is_some() {
+            return Err(Malformed);
         }
         let answer = OpAnswer { result, user_version, replay_version, ops };
         Ok(OpReply { tid: message.tid, epoch, attempt, redirect, answer })

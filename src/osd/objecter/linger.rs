@@ -117,6 +117,7 @@ pub(in crate::osd) fn request_for(object: ObjectName, op: OsdOp, flags: u32, mti
         snaps: vec![],
         mtime_ns,
         placement_seed: None,
+        place: None,
     }
 }
 

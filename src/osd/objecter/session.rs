@@ -18,6 +18,7 @@ use crate::osd::hobject::Position;
 use crate::osd::message::{Backoff, CommandReply, OpReply, WatchNotify};
 use crate::sync::Mutex;
 use crate::wire::denc::Malformed;
+use crate::wire::place::{Place, Placed};
 use crate::wire::types::{AddrVec, EntityType, Spg};
 use crate::wire::{Message, MessageType};
 
@@ -124,6 +125,20 @@ impl Handler for FromOsd {
         }
     }
 
+    fn place(
+        &self,
+        connection: &Arc<dyn Connection>,
+        kind: MessageType,
+        tid: u64,
+        bytes: usize,
+    ) -> Option<Placed> {
+        if kind != MessageType::OSD_OPREPLY {
+            return None;
+        }
+        let place = self.objecter.upgrade()?.state.lock().place_of(self.osd, connection, tid)?;
+        place.enter(bytes)
+    }
+
     fn message(&self, connection: &Arc<dyn Connection>, message: Message) {
         let Some(objecter) = self.objecter.upgrade() else { return };
         if *self.refused.lock() == Some(connection.id()) {
@@ -149,6 +164,13 @@ impl Handler for FromOsd {
 impl State {
     fn is_current(&self, osd: i32, connection: &Arc<dyn Connection>) -> bool {
         self.sessions.get(&osd).is_some_and(|session| session.is(connection))
+    }
+
+    /// Where the data of this request's answer go, which comes over this connection.
+    fn place_of(&self, osd: i32, connection: &Arc<dyn Connection>, tid: u64) -> Option<Arc<Place>> {
+        let op = self.ops.get(&tid)?;
+        let asked = op.target.osd == osd && op.attempts > 0 && self.is_current(osd, connection);
+        op.request.place.clone().filter(|_| asked && op.request.ops.len() == 1)
     }
 
     /// Opens a session if there is none. Nothing is sent over it yet. Once for each address that maps have for an OSD.

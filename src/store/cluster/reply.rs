@@ -102,7 +102,10 @@ impl Shape {
             let rval = outcome.rval;
             // Nothing comes of an op behind the one that failed, nor of what reads in a list that writes (an OSD would not
             // have it for a list that is sent twice).
-            let out = if (answer.result < 0 || self.writes) && outcome.output.is_empty() {
+            let out = if (answer.result < 0 || self.writes)
+                && outcome.output.is_empty()
+                && outcome.placed.is_none()
+            {
                 OpOut::None
             } else {
                 output(*kind, outcome).map_err(|Malformed| StoreError::Corrupt {
@@ -117,10 +120,14 @@ impl Shape {
 }
 
 fn output(kind: Kind, outcome: OpOutcome) -> Result<OpOut, Malformed> {
-    let OpOutcome { rval, output: bytes } = outcome;
+    let OpOutcome { rval, output: bytes, placed } = outcome;
     let mut d = Decoder::new(&bytes);
     if rval < 0 && kind != Kind::Exec {
         return Ok(OpOut::None);
+    }
+    if let Some(placed) = placed {
+        // Only a request with one read has a place.
+        return if kind == Kind::Data { Ok(OpOut::Placed(placed)) } else { Err(Malformed) };
     }
     Ok(match kind {
         Kind::None => OpOut::None,
@@ -219,7 +226,7 @@ mod tests {
     fn decoded(op: &Op, body: impl FnOnce(&mut Encoder) -> &mut Encoder) -> Result<OpOut, Malformed> {
         let mut e = Encoder::new();
         body(&mut e);
-        output(Kind::of(op), OpOutcome { rval: 0, output: e.finish() })
+        output(Kind::of(op), OpOutcome { rval: 0, output: e.finish(), placed: None })
     }
 
     #[test]

@@ -118,5 +118,6 @@ pub(super) fn osd_request(request: &Request, now_ns: u64) -> OpRequest {
         snaps: request.snapc.snaps.iter().map(|snap| snap.0).collect(),
         mtime_ns: if writes { request.mtime_ns.unwrap_or(now_ns) } else { request.mtime_ns.unwrap_or(0) },
         placement_seed: None,
+        place: request.place.clone(),
     }
 }

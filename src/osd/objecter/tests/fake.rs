@@ -433,6 +433,7 @@ fn request(oid: &str, code: u16, flags: u32) -> OpRequest {
         snaps: vec![],
         mtime_ns: 0,
         placement_seed: None,
+        place: None,
     }
 }
 
