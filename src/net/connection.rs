@@ -34,6 +34,8 @@ struct Queue {
     closed: bool,
     /// Of the task while it sleeps.
     waker: Option<Waker>,
+    /// It sleeps until the socket takes more: what is queued meanwhile is no reason to wake it.
+    full: bool,
 }
 
 impl Queue {
@@ -70,7 +72,7 @@ impl TcpConnection {
     fn change(&self, change: impl FnOnce(&mut Queue)) {
         let mut queue = self.queue.lock();
         change(&mut queue);
-        let waker = queue.waker.take();
+        let waker = if queue.full && !queue.closed { None } else { queue.waker.take() };
         drop(queue);
         if let Some(waker) = waker {
             waker.wake();
@@ -80,7 +82,7 @@ impl TcpConnection {
     /// For the task, which is awake: moves what is queued to `messages`, which is empty.
     pub fn take(&self, messages: &mut VecDeque<Message>) -> Work {
         let mut queue = self.queue.lock();
-        queue.waker = None;
+        (queue.waker, queue.full) = (None, false);
         Self::taken(queue, messages)
     }
 
@@ -107,7 +109,18 @@ impl TcpConnection {
             return false;
         }
         queue.waker = Some(context.waker().clone());
+        queue.full = false;
         true
+    }
+
+    /// The task waits for the socket to take more, and sleeps until then; `false`: it was closed.
+    pub fn sleep_until_writable(&self, context: &mut Context<'_>) -> bool {
+        let mut queue = self.queue.lock();
+        if !queue.closed {
+            queue.waker = Some(context.waker().clone());
+            queue.full = true;
+        }
+        !queue.closed
     }
 
     /// Sleeps until it is closed; messages may be queued meanwhile.
@@ -189,5 +202,52 @@ impl Connection for TcpConnection {
 
     fn close(&self) {
         self.change(|queue| queue.closed = true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::wire::MessageType;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_full_socket_is_waited_for_and_nothing_else() {
+        let connection = TcpConnection::new(1, EntityAddr::BLANK);
+        let count = Arc::new(Count::default());
+        let woken = || count.0.swap(0, Relaxed);
+        let waker = Waker::from(count.clone());
+        let mut context = Context::from_waker(&waker);
+        let message = || Message::new(MessageType::OSD_OP, 8, 3, Bytes::from_static(b"op"));
+        // More may wait than the task can take just now.
+        connection.send(message());
+        assert!(!connection.sleep(&mut context));
+        assert!(connection.sleep_until_writable(&mut context));
+        connection.send(message());
+        connection.keepalive();
+        connection.push();
+        assert_eq!(woken(), 0);
+        // When it has taken them, the next one counts.
+        assert!(connection.take(&mut VecDeque::new()).keepalive);
+        assert!(connection.sleep(&mut context));
+        connection.send(message());
+        assert_eq!(woken(), 1);
+        assert!(connection.sleep_until_writable(&mut context));
+        connection.close();
+        assert_eq!(woken(), 1);
+        assert!(!connection.sleep_until_writable(&mut context));
     }
 }

@@ -224,9 +224,10 @@ impl Driver<'_> {
         Poll::Pending
     }
 
-    /// Before the session is established, messages stay in the queue and wake nobody.
+    /// Before the session is established, messages stay in the queue and wake nobody; nor do they while the socket is full.
     fn sleep(&self, core: &Core, context: &mut Context<'_>) -> bool {
         match core.wire.is_ready() {
+            true if core.wire.output_bytes() > 0 => self.connection.sleep_until_writable(context),
             true => self.connection.sleep(context),
             false => self.connection.sleep_until_closed(context),
         }
