@@ -394,6 +394,11 @@ impl FrameReader {
         }
     }
 
+    /// Whether data come that nobody wants.
+    pub fn is_dropping(&self) -> bool {
+        matches!(&self.stage, Stage::Data(incoming) if matches!(incoming.data, Data::Dropped(_)))
+    }
+
     /// So many bytes were received behind those of [`Space::Own`].
     pub fn received(&mut self, bytes: usize) {
         if let Stage::Data(incoming) = &mut self.stage {

@@ -291,7 +291,7 @@ impl Connection {
 
     /// How many bytes the input had better get at once.
     pub fn input_most(&self) -> usize {
-        match self.large {
+        match self.large && !self.reader.is_dropping() {
             true => self.reader.wants().saturating_sub(self.input.len()).max(HEAD_BYTES),
             false => usize::MAX,
         }

@@ -1,13 +1,17 @@
 //! Connections that break, OSDs that ask for peace.
 
+use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::fake::*;
-use crate::osd::OsdOptions;
+use crate::net::Connection;
 use crate::osd::codes::{backoff, flag};
 use crate::osd::hobject;
 use crate::osd::message::Backoff;
+use crate::osd::{OpRequest, OsdOptions};
+use crate::wire::place::{Place, Placed, Room};
 use crate::wire::types::Hobject;
 use crate::wire::{Message, MessageType};
 
@@ -42,6 +46,66 @@ async fn what_was_not_answered_is_sent_again_in_order() {
     // Nothing to do: no new connection.
     world.reset(&wire);
     assert_eq!((world.connections(), world.find(1).is_none()), (2, true));
+}
+
+struct Memory([MaybeUninit<u8>; 8]);
+
+impl Room for Memory {
+    fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    fn rest(&mut self, at: usize) -> &mut [MaybeUninit<u8>] {
+        self.0.get_mut(at..).unwrap_or_default()
+    }
+}
+
+/// The answer's data have begun to come.
+fn enter(wire: &Arc<Wire>, asked: &Asked, bytes: usize) -> Option<Placed> {
+    let connection: Arc<dyn Connection> = wire.clone();
+    wire.handler.place(&connection, MessageType::OSD_OPREPLY, asked.tid, bytes)
+}
+
+#[tokio::test]
+async fn a_place_is_written_by_the_connection_whose_answer_counts() {
+    let world = World::plain().await;
+    let oid = &world.objects(1, epoch::BASE, 1)[0];
+    let place = Place::new(Memory([MaybeUninit::new(0); 8]));
+    let mut wait = world.submit(OpRequest { place: Some(place.clone()), ..read(oid) });
+    let old = world.wire(1);
+    world.ready(&old);
+    let first = old.requests().remove(0);
+    let stale = enter(&old, &first, 8).unwrap();
+    assert!(enter(&old, &first, 9).is_none(), "there is no room");
+    world.reset(&old);
+
+    let wire = world.wire(1);
+    world.ready(&wire);
+    let again = wire.requests().remove(0);
+    assert!(enter(&old, &first, 8).is_none(), "not its connection any more");
+    let placed = enter(&wire, &again, 8).unwrap();
+    assert!(!stale.is_last_in(&place) && placed.is_last_in(&place));
+    let mut answer = reply(&again, 0, &[(0, b"8 bytes.")], None);
+    answer.data.clear();
+    answer.placed = Some(placed.clone());
+    // One that says less of it than came, or more, is none.
+    let mut wrong = reply(&again, 0, &[(0, b"7 bytes")], None);
+    (wrong.data, wrong.placed) = (Vec::new(), Some(placed.clone()));
+    world.say(&old, answer.clone());
+    assert!(is_pending(&mut wait).await);
+    world.say(&wire, wrong);
+    assert!(wire.is_closed());
+
+    let wire = world.wire(1);
+    world.ready(&wire);
+    let again = wire.requests().remove(0);
+    let placed = enter(&wire, &again, 8).unwrap();
+    let mut answer = reply(&again, 0, &[(0, b"8 bytes.")], None);
+    (answer.data, answer.placed) = (Vec::new(), Some(placed.clone()));
+    world.say(&wire, answer);
+    let ops = wait.await.unwrap().ops;
+    assert_eq!((ops[0].placed.as_ref(), ops[0].output.len()), (Some(&placed), 0));
+    assert!(enter(&wire, &again, 8).is_none(), "it was answered");
 }
 
 #[tokio::test(start_paused = true)]
