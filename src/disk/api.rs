@@ -297,7 +297,7 @@ impl Disk {
             in_range(wanted.offset, wanted.end - wanted.offset, head.size_bytes())?;
             // As the look at the store found that this read began with.
             let admitted = reader.is_marked();
-            match read_mapped(&self.shared, &head.state.map(), &all, &mut wanted, admitted).await {
+            match read_mapped(&self.shared, &head.state.map(), &all, &mut wanted, admitted, None).await {
                 Ok(gone) if gone.is_empty() => return Ok(()),
                 Ok(gone) => missing = gone,
                 // A page of a map that a newer checkpoint has replaced.
@@ -315,7 +315,7 @@ impl Disk {
     async fn read_snapshot(&self, view: &SnapshotView, mut wanted: Wanted<'_>) -> DiskResult<()> {
         let missing = [(wanted.first_block(), wanted.end_block())];
         let admitted = self.shared.mark().is_some();
-        let outcome = read_mapped(&self.shared, &view.map, &missing, &mut wanted, admitted).await;
+        let outcome = read_mapped(&self.shared, &view.map, &missing, &mut wanted, admitted, None).await;
         let gone = match outcome {
             Ok(gone) if gone.is_empty() => return Ok(()),
             Ok(gone) => self.gone(&gone),
@@ -387,7 +387,15 @@ impl Disk {
         if !(looked || self.shared.fixed.is_none() || self.shared.mark().is_some()) {
             return Ok(Tried::No);
         }
-        Ok(try_read_mapped(&self.shared, &map, &missing, &mut wanted))
+        let mut needed = match &mode {
+            Mode::Writer(writer) => writer.watch(&wanted),
+            Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed => None,
+        };
+        let tried = try_read_mapped(&self.shared, &map, &missing, &mut wanted, needed.as_mut());
+        if let (Mode::Writer(writer), Tried::Done) = (&mode, tried) {
+            writer.note(needed);
+        }
+        Ok(tried)
     }
 
     /// The store's short way to what never changes, with its helper threads.
@@ -590,6 +598,8 @@ fn gone(shared: &Shared, blocks: &[(u64, u64)]) -> DiskError {
 
 /// Buffer first, then the map: a block is in the buffer until the map has it.
 pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> DiskResult<()> {
+    let mut needed = writer.watch(&wanted);
+    let mut look = needed.as_mut();
     let mut missing = vec![(wanted.first_block(), wanted.end_block())];
     for _ in 0..READ_ATTEMPTS {
         let mut unbuffered = Vec::new();
@@ -600,9 +610,8 @@ pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> D
         if unbuffered.is_empty() {
             return Ok(());
         }
-        let admitted = writer.shared.mark().is_some();
-        match read_mapped(&writer.shared, &writer.head.state.map(), &unbuffered, &mut wanted, admitted).await
-        {
+        let (map, admitted) = (writer.head.state.map(), writer.shared.mark().is_some());
+        match read_mapped(&writer.shared, &map, &unbuffered, &mut wanted, admitted, look.take()).await {
             Ok(gone) => missing = gone,
             // A newer writer may have deleted what the map names, and an op list of an older one that came late has put
             // something else there.
@@ -612,6 +621,7 @@ pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> D
             Err(error) => return Err(error),
         }
         if missing.is_empty() {
+            writer.note(needed);
             return Ok(());
         }
         // Garbage collection has moved them since the map was looked at.

@@ -93,6 +93,13 @@ pub struct DiskOptions {
     /// Copies that one Gc record has at most, if a segment holds so much: bounds the memory of GC, and is the
     /// surplus below which it does not begin.
     pub gc_record_bytes: u32,
+    /// Times that a fragmented range of the image is read in order until it is put together; 0: never.
+    pub defrag_reads: u32,
+    /// Blocks of such a range: the image is looked at in aligned ones.
+    pub defrag_range_blocks: u64,
+    /// A range is fragmented where its pieces in the log have fewer blocks than this on average. Requests of fewer are not
+    /// taken for reads in order.
+    pub defrag_piece_blocks: u64,
     /// With an erasure-coded data pool a burst of a segment divided by this, or more, goes there; less is appended to a segment
     /// in the image's own pool, from where garbage collection takes it.
     pub payload_share: u64,
@@ -111,6 +118,9 @@ impl Default for DiskOptions {
             gc: true,
             gc_utilisation_percent: 70,
             gc_record_bytes: 8 << 20,
+            defrag_reads: 2,
+            defrag_range_blocks: 256,
+            defrag_piece_blocks: 16,
             payload_share: 2,
             local: LocalOptions::default(),
         }
@@ -162,6 +172,8 @@ pub struct DiskStats {
     /// Of them, those of Gc records, and the blocks that they copied.
     pub gc_bytes: u64,
     pub gc_blocks: u64,
+    /// Bytes of the image that defragmentation has copied; the copies are among those of Gc records.
+    pub defragmented_bytes: u64,
     /// Bytes and blocks of all segments in the table, and bytes of those of them that are dead and not yet deleted.
     pub segment_bytes: u64,
     pub segment_blocks: u64,

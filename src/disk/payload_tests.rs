@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::api_tests::{open, options, read};
 use super::check::{Damage, Report, check, repair};
+use super::gc::Defrag;
 use super::header::Header;
 use super::payload::PayloadEpochs;
 use super::shared::run;
@@ -175,6 +176,42 @@ fn what_was_appended_moves_to_the_data_pool() {
         Disk::remove(&world.store, &world.names, &|_, _| ()).await.unwrap();
         assert_eq!(world.payloads().await, [""; 0]);
         assert_eq!(world.list(world.names.pool).await, [""; 0]);
+    });
+}
+
+/// What is appended and what is in payloads comes into one piece, in a payload.
+#[test]
+fn what_is_read_in_many_pieces_is_put_together_in_a_payload() {
+    block_on(async {
+        let mut world = world().await;
+        let disk = world.writer(DiskOptions { defrag_reads: 1, ..quiet() }).await;
+        world.write(&disk, 0, BLOCKS, 200).await;
+        for n in 0..100 {
+            world.write(&disk, (n * 97) % 512, 2, 1 + n as u8).await;
+            disk.flush().await.unwrap();
+            // So that what is near in the image is not near in the log.
+            world.write(&disk, 1000 + n * 16, 16, 1 + n as u8).await;
+        }
+        let writer = disk.writer().unwrap();
+        writer.checkpoint().await.unwrap();
+        world.verify(&disk).await;
+        let defrag = Defrag::new(writer.shared.clone(), writer.head.state.clone());
+        let mut copied = 0;
+        while writer.fragments().due(std::time::Duration::MAX).is_some() {
+            copied += defrag.step(&writer, writer.fragments(), &|| true).await.unwrap();
+        }
+        assert!(copied >= 512, "{copied}");
+        let mut found = Vec::new();
+        writer.head.state.map().lookup(Lba(0), 256, &mut found).await.unwrap();
+        assert!(found.len() <= 2, "{found:?}");
+        assert!(found.iter().all(|extent| writer.shared.offset_of(extent.loc.unwrap()).1));
+        world.verify(&disk).await;
+        drop((writer, defrag, disk));
+        let next = world.writer(quiet()).await;
+        world.verify(&next).await;
+        next.close().await.unwrap();
+        let report = world.checked().await;
+        assert!(report.is_clean(), "{:?}", report.findings);
     });
 }
 

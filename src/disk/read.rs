@@ -2,6 +2,9 @@
 
 use std::cell::RefCell;
 
+use bytes::Bytes;
+
+use super::gc::Needed;
 use super::log::verify_slot;
 use super::map::{ExtentMap, MapExtent};
 use super::pages::all;
@@ -15,7 +18,7 @@ const READS_AT_ONCE: usize = 32;
 /// The most that is read by one op: 2 MiB of data.
 const MAX_RUN_BLOCKS: u32 = 512;
 /// Runs of one segment that are at most so far apart are read by one op, with what lies between them.
-const MAX_GAP_BYTES: u64 = 32 << 10;
+pub(crate) const MAX_GAP_BYTES: u64 = 32 << 10;
 /// The most that one op list reads, what lies between included.
 const MAX_LIST_BYTES: u64 = 4 << 20;
 /// The most that is read at once by the short way: each thread that reads has a buffer of that size.
@@ -65,10 +68,10 @@ impl Wanted<'_> {
 
 /// A run of slots of one segment.
 #[derive(Clone, Copy, Debug)]
-struct Run {
-    lba: u64,
-    blocks: u32,
-    loc: Loc,
+pub(crate) struct Run {
+    pub lba: u64,
+    pub blocks: u32,
+    pub loc: Loc,
 }
 
 impl Run {
@@ -84,13 +87,14 @@ impl Run {
 }
 
 /// Reads `blocks` (ranges of blocks) as the map has them. Those whose segment does not exist are returned: the map
-/// has changed since it was looked at, or the image is damaged.
+/// has changed since it was looked at, or the image is damaged. `needed` is told what is read from the store.
 pub(crate) async fn read_mapped(
     shared: &Shared,
     map: &ExtentMap,
     blocks: &[(u64, u64)],
     wanted: &mut Wanted<'_>,
     admitted: bool,
+    needed: Option<&mut Needed>,
 ) -> DiskResult<Vec<(u64, u64)>> {
     let mut extents: Vec<MapExtent> = Vec::new();
     for &(start, end) in blocks {
@@ -114,6 +118,7 @@ pub(crate) async fn read_mapped(
     }
     // As they lie in the log: what is near there is read together.
     uncached.sort_unstable_by_key(|run| run.loc);
+    tell(&uncached, needed);
     let mut runs = Vec::new();
     match shared.fixed.as_deref().filter(|_| admitted) {
         Some(fixed) => {
@@ -146,17 +151,32 @@ pub(crate) async fn read_mapped(
     Ok(done.into_iter().flatten().collect())
 }
 
+/// Tells of runs that are read from the store, sorted by their places.
+fn tell(runs: &[Run], needed: Option<&mut Needed>) {
+    if let Some(needed) = needed {
+        runs.iter().for_each(|run| needed.add(run.lba, run.blocks, run.loc));
+    }
+}
+
 /// Runs of one segment that one op list reads.
-struct List {
-    segment: SegmentSeq,
-    ops: Vec<Span>,
+pub(crate) struct List {
+    pub segment: SegmentSeq,
+    pub ops: Vec<Span>,
 }
 
 /// Neighbouring runs, and the bytes from the first one to the last, which one op reads.
-struct Span {
+pub(crate) struct Span {
     from: u64,
     to: u64,
-    runs: Vec<Run>,
+    pub runs: Vec<Run>,
+}
+
+impl Span {
+    /// The slots of one of its runs in what was read; fewer at the end of the object.
+    pub fn slots<'a>(&self, run: &Run, raw: &'a [u8]) -> &'a [u8] {
+        let from = ((run.loc.byte_offset() - self.from) as usize).min(raw.len());
+        &raw[from..(from + run.bytes() as usize).min(raw.len())]
+    }
 }
 
 impl List {
@@ -174,7 +194,7 @@ impl List {
 }
 
 /// The op lists that read runs, which are sorted by their places: a few ops for what lies near each other.
-fn in_lists(runs: &[Run]) -> Vec<List> {
+pub(crate) fn in_lists(runs: &[Run]) -> Vec<List> {
     let mut lists: Vec<List> = Vec::new();
     for run in runs {
         let (from, to) = (run.loc.byte_offset(), run.end_offset());
@@ -255,22 +275,11 @@ async fn read_ops(
     keep: bool,
     put: &mut (dyn FnMut(u64, &[u8]) + Send),
 ) -> DiskResult<bool> {
-    let Some(first) = list.runs().next() else { return Ok(true) };
-    let target = object_of(shared, map, first.loc)?;
-    // All of a segment's places are in one object.
-    let base = first.loc.byte_offset() - shared.offset_of(first.loc).0;
-    let ops = list.ops.iter().map(|span| Op::Read { offset: span.from - base, length: span.to - span.from });
-    let mut reply = match shared.run(&target, ops.collect()).await {
-        Ok(reply) => reply,
-        Err(error) if error.is_not_found() => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    for (nth, span) in list.ops.iter().enumerate() {
-        let raw = data_of(&mut reply, nth);
+    let Some((target, spans)) = read_spans(shared, map, list).await? else { return Ok(false) };
+    for (span, raw) in list.ops.iter().zip(&spans) {
         for (run, i) in span.runs.iter().flat_map(|run| (0..run.blocks).map(move |i| (run, i))) {
             let (block, loc) = (run.lba + u64::from(i), run.loc.nth(i));
-            let from = (loc.byte_offset() - span.from) as usize;
-            let slot = raw.get(from..(from + SLOT_BYTES as usize).min(raw.len())).unwrap_or(&[]);
+            let slot = span.slots(&Run { lba: block, blocks: 1, loc }, raw);
             match verify_slot(slot, Lba(block)) {
                 Ok(data) => {
                     if keep {
@@ -279,7 +288,7 @@ async fn read_ops(
                     put(block, data);
                 }
                 Err(error) => {
-                    let error = error.at(&target.oid, loc.byte_offset() - base);
+                    let error = error.at(&target.oid, shared.offset_of(loc).0);
                     tracing::error!("block {block}: {error}");
                     return Err(error);
                 }
@@ -287,6 +296,26 @@ async fn read_ops(
         }
     }
     Ok(true)
+}
+
+/// What an op list reads, unchecked: its object, and the bytes of each span. `None`: the object does not exist.
+pub(crate) async fn read_spans(
+    shared: &Shared,
+    map: &ExtentMap,
+    list: &List,
+) -> DiskResult<Option<(Target, Vec<Bytes>)>> {
+    let Some(first) = list.runs().next() else { return Ok(None) };
+    let target = object_of(shared, map, first.loc)?;
+    // All of a segment's places are in one object.
+    let base = first.loc.byte_offset() - shared.offset_of(first.loc).0;
+    let ops = list.ops.iter().map(|span| Op::Read { offset: span.from - base, length: span.to - span.from });
+    let mut reply = match shared.run(&target, ops.collect()).await {
+        Ok(reply) => reply,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let spans = (0..list.ops.len()).map(|nth| data_of(&mut reply, nth)).collect();
+    Ok(Some((target, spans)))
 }
 
 /// The object in which a place of the map is.
@@ -424,6 +453,7 @@ pub(crate) fn try_read_mapped(
     map: &ExtentMap,
     blocks: &[(u64, u64)],
     wanted: &mut Wanted<'_>,
+    needed: Option<&mut Needed>,
 ) -> Tried {
     let count: u64 = blocks.iter().map(|(start, end)| end - start).sum();
     if count > INLINE_BLOCKS {
@@ -450,6 +480,7 @@ pub(crate) fn try_read_mapped(
     }
     let Some(fixed) = shared.fixed.as_deref() else { return Tried::No };
     missing.sort_unstable_by_key(|run| run.loc);
+    tell(&missing, needed);
     let keep = wanted.is_kept();
     let mut rest = Vec::new();
     let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));

@@ -47,6 +47,8 @@ pub(crate) enum Sabotage {
     DeleteBeforeCheckpoint,
     /// A copy replaces what was written after its source.
     GcMovesOverwritten,
+    /// Defragmentation says of a copy that it is of where the block is, not of where it was read.
+    DefragNamesNewest,
     /// A diff takes for written what GC has moved.
     DiffByPlaces,
     /// A diff takes for a copy of the older block whatever GC has moved.

@@ -153,6 +153,9 @@ impl Settings {
                 |text| text.parse().ok().filter(|n| (1..=100).contains(n)),
             ),
             gc_record_bytes: defaults.gc_record_bytes,
+            defrag_reads: layers.read("logrbd_defrag_reads", defaults.defrag_reads, |text| text.parse().ok()),
+            defrag_range_blocks: defaults.defrag_range_blocks,
+            defrag_piece_blocks: defaults.defrag_piece_blocks,
             payload_share: defaults.payload_share,
             local: local_options(layers),
         };

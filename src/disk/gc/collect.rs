@@ -1,11 +1,14 @@
-//! Finds what lives in a segment, from the segment's own records, checked against the map.
+//! Reads what is to be copied: what lives in a segment, from the segment's own records, checked against the map; or what the map
+//! has of some blocks, wherever it is.
 
 use bytes::Bytes;
 
 use crate::disk::log::{
     ExtentKind, Index, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, verify_slot,
 };
+use crate::disk::pages::all;
 use crate::disk::payload::Records;
+use crate::disk::read::{List, Run, in_lists, read_spans};
 use crate::disk::shared::{Shared, data_of};
 use crate::disk::{DiskResult, ExtentMap, Lba, Loc, SLOT_BYTES, SegmentSeq};
 use crate::store::{Op, Target};
@@ -136,6 +139,45 @@ async fn look(
         }
     }
     Ok(())
+}
+
+/// Op lists under way at once that read runs of the map.
+const LISTS_AT_ONCE: usize = 4;
+
+/// The slots of `runs`, which are from the map, in no order. Those that do not match their checksums, or cannot be
+/// read, are left out. `None`: `go_on` said no meanwhile.
+pub(crate) async fn slots_of(
+    shared: &Shared,
+    map: &ExtentMap,
+    mut runs: Vec<Run>,
+    go_on: &(impl Fn() -> bool + Sync),
+) -> Option<Vec<LiveRun>> {
+    runs.sort_unstable_by_key(|run| run.loc);
+    let reads = in_lists(&runs).into_iter().map(|list| async move {
+        if !go_on() {
+            return Err(());
+        }
+        let read = read_list(shared, map, &list).await;
+        Ok(read.unwrap_or_else(|error| {
+            tracing::warn!("segment {:x} is not read to be copied: {error}", list.segment.0);
+            Vec::new()
+        }))
+    });
+    let read = all(reads, LISTS_AT_ONCE).await.ok()?;
+    Some(read.into_iter().flatten().collect())
+}
+
+/// Nothing of a segment that is gone: its blocks were overwritten since the look at the map.
+async fn read_list(shared: &Shared, map: &ExtentMap, list: &List) -> DiskResult<Vec<LiveRun>> {
+    let mut live = Vec::new();
+    let Some((object, spans)) = read_spans(shared, map, list).await? else { return Ok(live) };
+    for (span, raw) in list.ops.iter().zip(&spans) {
+        for run in &span.runs {
+            let slots = span.slots(run, raw);
+            keep_sound(Lba(run.lba), run.blocks, run.loc, slots, &object.oid, &mut live);
+        }
+    }
+    Ok(live)
 }
 
 /// Appends the slots that verify, as one run or more.

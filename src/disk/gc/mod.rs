@@ -11,11 +11,14 @@
 //! their deletion take space for a short part of the time only, and GC goes as fast as the writes ask for.
 
 mod collect;
+mod defrag;
+#[cfg(test)]
+mod defrag_tests;
+mod fragments;
 mod scan;
-mod victims;
-
 #[cfg(test)]
 mod tests;
+mod victims;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
@@ -29,6 +32,8 @@ use super::shared::Shared;
 use super::state::{DiskState, Pressure};
 use super::{DiskError, DiskResult, Lsn, SLOT_BYTES, SegmentSeq};
 use collect::{LiveRun, live_runs};
+pub(crate) use defrag::Defrag;
+pub(crate) use fragments::{Fragments, Needed};
 use victims::{Candidate, Limits, Space, utilisation};
 
 /// A round wins this share of the log: a scan costs a look at every segment, and a round a
@@ -239,7 +244,7 @@ impl Gc {
         }
         self.gather().await?;
         let won = std::mem::take(&mut self.won);
-        let runs = self.next_record();
+        let runs = take_record(&mut self.left, record_slots(&self.shared));
         if !runs.is_empty() {
             // What the next record needs is read while this one is written.
             let (appended, gathered) = tokio::join!(log.append_gc(GcBatch::new(runs)), self.gather());
@@ -306,23 +311,6 @@ impl Gc {
         Ok(())
     }
 
-    /// Takes as much of what was gathered as fits a record.
-    fn next_record(&mut self) -> Vec<LiveRun> {
-        let mut room = (self.record_bytes() / SLOT_BYTES) as u32;
-        let mut runs = Vec::new();
-        while room > 0
-            && let Some(run) = self.left.pop_front()
-        {
-            let (run, rest) = run.split_at(room);
-            room -= run.blocks;
-            runs.push(run);
-            if let Some(rest) = rest {
-                self.left.push_front(rest);
-            }
-        }
-        runs
-    }
-
     /// What the user writes before the next record of a round, after one that has won so much.
     pub fn headway(&self, won: u64) -> u64 {
         let behind = self.surplus() > self.state.totals().bytes / HURRY_SHARE;
@@ -365,9 +353,31 @@ impl Gc {
     }
 
     fn record_bytes(&self) -> u64 {
-        // Headers of segment and record, and an index entry for each slot at the most.
-        let slots = (u64::from(self.shared.format.segment_bytes) - 128) / (SLOT_BYTES + 32);
-        let most = u64::from(self.shared.options.gc_record_bytes) / SLOT_BYTES;
-        slots.min(most).max(1) * SLOT_BYTES
+        record_slots(&self.shared) * SLOT_BYTES
     }
+}
+
+/// Slots that a Gc record may have.
+pub(crate) fn record_slots(shared: &Shared) -> u64 {
+    // Headers of segment and record, and an index entry for each slot at the most.
+    let slots = (u64::from(shared.format.segment_bytes) - 128) / (SLOT_BYTES + 32);
+    let most = u64::from(shared.options.gc_record_bytes) / SLOT_BYTES;
+    slots.min(most).max(1)
+}
+
+/// Takes as much of what is left to be copied as fits a record of `room` slots.
+fn take_record(left: &mut VecDeque<LiveRun>, room: u64) -> Vec<LiveRun> {
+    let mut room = room as u32;
+    let mut runs = Vec::new();
+    while room > 0
+        && let Some(run) = left.pop_front()
+    {
+        let (run, rest) = run.split_at(room);
+        room -= run.blocks;
+        runs.push(run);
+        if let Some(rest) = rest {
+            left.push_front(rest);
+        }
+    }
+    runs
 }

@@ -11,9 +11,9 @@ use crate::env::TokioEnv;
 use crate::store::model::ModelCluster;
 use crate::store::{ListCursor, Op, OpOut, PoolId, Request, Store};
 
-const SEGMENT: u64 = 1 << 20;
+pub(super) const SEGMENT: u64 = 1 << 20;
 
-fn options(gc: bool) -> DiskOptions {
+pub(super) fn options(gc: bool) -> DiskOptions {
     let cache = CacheOptions {
         writethrough_until_flush: false,
         size_bytes: 4 << 20,
@@ -24,17 +24,17 @@ fn options(gc: bool) -> DiskOptions {
     DiskOptions { cache, gc, checkpoint_log_bytes: 4 << 20, ..DiskOptions::default() }
 }
 
-struct World {
-    store: Arc<dyn Store>,
-    names: DiskNames,
-    disk: Arc<Disk>,
+pub(super) struct World {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) names: DiskNames,
+    pub(super) disk: Arc<Disk>,
     /// Version of each block; 0: a hole.
-    blocks: Vec<u32>,
+    pub(super) blocks: Vec<u32>,
     version: u32,
     options: DiskOptions,
 }
 
-fn content(block: usize, version: u32) -> [u8; 4096] {
+pub(super) fn content(block: usize, version: u32) -> [u8; 4096] {
     let mut data = [0; 4096];
     if version > 0 {
         data[..4].copy_from_slice(&version.to_le_bytes());
@@ -48,7 +48,7 @@ impl World {
         World::with_segments(blocks, SEGMENT, options).await
     }
 
-    async fn with_segments(blocks: usize, segment_bytes: u64, options: DiskOptions) -> World {
+    pub(super) async fn with_segments(blocks: usize, segment_bytes: u64, options: DiskOptions) -> World {
         let store = ModelCluster::new().client();
         let pool: PoolId = store.pool_lookup("rbd").await.unwrap();
         let names = DiskNames::new(pool, "", "abc", None);
@@ -63,23 +63,23 @@ impl World {
         World { store, names, disk, blocks: vec![0; blocks], version: 0, options }
     }
 
-    fn writer(&self) -> Arc<Writer> {
+    pub(super) fn writer(&self) -> Arc<Writer> {
         self.disk.writer().unwrap()
     }
 
-    async fn write(&mut self, block: usize) {
+    pub(super) async fn write(&mut self, block: usize) {
         self.version += 1;
         self.blocks[block] = self.version;
         let data = content(block, self.version);
         self.disk.write(block as u64 * BLOCK_BYTES, &[&data]).await.unwrap();
     }
 
-    async fn discard(&mut self, first: usize, count: usize) {
+    pub(super) async fn discard(&mut self, first: usize, count: usize) {
         self.blocks[first..first + count].fill(0);
         self.disk.discard(first as u64 * BLOCK_BYTES, count as u64 * BLOCK_BYTES).await.unwrap();
     }
 
-    async fn check(disk: &Disk, blocks: &[u32]) {
+    pub(super) async fn check(disk: &Disk, blocks: &[u32]) {
         let mut data = vec![0; 4096 * 64];
         for (chunk, versions) in blocks.chunks(64).enumerate() {
             let length = versions.len() * 4096;
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    async fn reopen(&mut self, close: bool) {
+    pub(super) async fn reopen(&mut self, close: bool) {
         if close {
             self.disk.close().await.unwrap();
         } else {
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// Bytes of all segments in the store.
-    async fn segment_bytes(&self) -> u64 {
+    pub(super) async fn segment_bytes(&self) -> u64 {
         let mut bytes = 0;
         let mut cursor = ListCursor::begin();
         while cursor != ListCursor::End {

@@ -57,6 +57,11 @@ pub(crate) fn utilisation(info: &SegmentInfo) -> f64 {
     live_bytes(info) as f64 / f64::from(info.bytes.max(1))
 }
 
+/// Whether a snapshot may show what is in a segment, which then cannot be deleted.
+pub(crate) fn is_pinned(info: &SegmentInfo, newest_snapshot: Option<Lsn>) -> bool {
+    newest_snapshot.is_some_and(|snapshot| info.birth <= snapshot)
+}
+
 impl Limits {
     /// Whether cleaning the segment can give space back; dead ones need no cleaning.
     ///
@@ -64,13 +69,13 @@ impl Limits {
     /// what has little left is cleaned, and a snapshot that stays for ever costs at most that share of the image. Left
     /// alone altogether, a segment would be pinned until its last block has died, by one snapshot after the other.
     pub fn eligible(&self, seq: SegmentSeq, info: &SegmentInfo) -> bool {
-        let pinned = self.newest_snapshot.is_some_and(|snapshot| info.birth <= snapshot);
+        let pinned = is_pinned(info, self.newest_snapshot);
         seq < self.before && info.live > 0 && (!pinned || utilisation(info) <= MAX_LIVE_IF_PINNED)
     }
 
     /// Whether what lives in the segment can be moved to a payload so that the segment goes.
     pub fn movable(&self, seq: SegmentSeq, info: &SegmentInfo) -> bool {
-        let pinned = self.newest_snapshot.is_some_and(|snapshot| info.birth <= snapshot);
+        let pinned = is_pinned(info, self.newest_snapshot);
         seq < self.before && info.live > 0 && !pinned && !info.payload
     }
 

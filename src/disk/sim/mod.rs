@@ -56,6 +56,7 @@ pub(super) fn options(write_back: bool) -> DiskOptions {
         checkpoint_log_bytes: 1 << 20,
         gc_record_bytes: 64 << 10,
         payload_share: 8,
+        defrag_reads: 0,
         ..DiskOptions::default()
     }
 }

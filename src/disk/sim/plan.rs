@@ -40,6 +40,7 @@ impl Plan {
     pub fn draw(seed: u64) -> Plan {
         let mut chance = Chance::new(seed ^ 0x776f_726c_6400);
         let c = &mut chance;
+        let old = super::regression::SEEDS.iter().any(|(old, _)| *old == seed);
         let write_back = !c.one_in(3);
         let max_dirty_bytes = (64 << 10) << c.below(4);
         let cache = CacheOptions {
@@ -59,11 +60,11 @@ impl Plan {
             gc_record_bytes: 16 << 10 << c.below(3),
             payload_share: 8,
             // Not drawn, and off for old seeds: they stay what they were.
-            read_cache_bytes: if super::regression::SEEDS.iter().any(|(old, _)| *old == seed) {
-                0
-            } else {
-                [64 << 10, 4 << 20, 0][(seed % 3) as usize]
-            },
+            read_cache_bytes: if old { 0 } else { [64 << 10, 4 << 20, 0][(seed % 3) as usize] },
+            defrag_reads: if old || (seed / 16).is_multiple_of(2) { 0 } else { 1 + (seed % 2) as u32 },
+            // Half the worlds put together what is read, and two places are many: the images are small.
+            defrag_range_blocks: 16 << (seed % 3),
+            defrag_piece_blocks: 8 << (seed % 3),
             local: crate::disk::ssd::LocalOptions::default(),
             map_memory_bytes: if c.one_in(3) { 96 << 10 } else { 64 << 20 },
         };

@@ -1,4 +1,4 @@
-//! Runs garbage collection beside the writer, and appends its records.
+//! Runs garbage collection and defragmentation beside the writer, and appends their records.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -8,9 +8,10 @@ use tokio::sync::Notify;
 
 use super::{State, Writer};
 use crate::disk::buffer::{Record, RecordSpec};
-use crate::disk::gc::{Gc, GcBatch, GcLog, Step};
+use crate::disk::gc::{Defrag, Gc, GcBatch, GcLog, Needed, Step};
 use crate::disk::header::Header;
-use crate::disk::{DiskResult, Lsn, SegmentSeq};
+use crate::disk::read::Wanted;
+use crate::disk::{BLOCK_BYTES, DiskResult, Lsn, Pressure, SegmentSeq};
 use crate::env::Env;
 
 /// Dead segments that wait for a checkpoint before they can be deleted: as a share of the log, and at least as
@@ -27,6 +28,8 @@ const ROUND_LIMIT: u64 = 3;
 /// Between two records of a round at most so many times as long passes as the first one took, if the user writes
 /// little.
 const IDLE_SHARE: u32 = 3;
+/// When what is to be put together is looked at again although something was more urgent.
+const DEFRAG_RETRY: Duration = Duration::from_secs(5);
 
 /// Wakes the collector; when the writer goes, for the last time.
 #[derive(Default)]
@@ -63,9 +66,11 @@ impl Writer {
         notify.notify_one();
         self.shared.env.spawn(Box::pin(async move {
             let env = shared.env.clone();
+            let defrag = Defrag::new(shared.clone(), state.clone());
             let mut gc = Gc::new(shared, state);
+            let mut defrag_due = None;
             loop {
-                notify.notified().await;
+                wait_for_work(&notify, &*env, defrag_due.take()).await;
                 loop {
                     let Some(writer) = weak.upgrade() else { return };
                     if writer.failure().is_some() {
@@ -84,10 +89,21 @@ impl Writer {
                         step == Step::Idle && writer.gc_bound.is_passed(&writer.head.state);
                     match step {
                         Step::Idle => {
-                            let mut state = writer.state.lock();
-                            state.gc_round_limit = u64::MAX;
-                            writer.gc_judge(&mut state);
-                            break;
+                            {
+                                let mut state = writer.state.lock();
+                                state.gc_round_limit = u64::MAX;
+                                writer.gc_judge(&mut state);
+                            }
+                            match writer.defrag_step(&defrag).await {
+                                Defragged::Wait(due) => {
+                                    defrag_due = due;
+                                    break;
+                                }
+                                Defragged::Copied { until, most } => {
+                                    drop(writer);
+                                    wait_for_user(&weak, &notify, &*env, until, most).await;
+                                }
+                            }
                         }
                         Step::Done => writer.gc_judge(&mut writer.state.lock()),
                         Step::Copied { won } => {
@@ -134,6 +150,65 @@ impl Writer {
             return Step::Done;
         }
         step
+    }
+
+    /// Puts together what was read in many pieces, if there is enough of it and the collector has nothing to do: a
+    /// record's worth.
+    async fn defrag_step(self: &Arc<Self>, defrag: &Defrag) -> Defragged {
+        let env = &self.shared.env;
+        let begin = env.now();
+        match self.fragments.due(begin) {
+            None => return Defragged::Wait(None),
+            Some(left) if left > Duration::ZERO => return Defragged::Wait(Some(left)),
+            Some(_) => {}
+        }
+        if !self.defrag_may_go_on() {
+            return Defragged::Wait(Some(DEFRAG_RETRY));
+        }
+        let copied = match defrag.has_room().await {
+            Ok(false) => return Defragged::Wait(Some(DEFRAG_RETRY)),
+            Ok(true) => defrag.step(self, &self.fragments, &|| self.defrag_may_go_on()).await,
+            Err(error) => Err(error),
+        };
+        match copied {
+            Ok(blocks) => {
+                let bytes = blocks * BLOCK_BYTES;
+                let mut state = self.state.lock();
+                state.stats.defragmented_bytes += bytes;
+                // Of what is written it is no more than the user's part, or it takes a share of the time.
+                let most = env.now().saturating_sub(begin) * IDLE_SHARE;
+                Defragged::Copied { until: state.user_bytes() + bytes, most }
+            }
+            Err(error) => {
+                tracing::warn!("defragmentation: {error}");
+                Defragged::Wait(Some(DEFRAG_RETRY))
+            }
+        }
+    }
+
+    /// Whether nothing is more urgent than putting ranges together. Its copies take room, if only until the collector has
+    /// cleaned their sources.
+    fn defrag_may_go_on(&self) -> bool {
+        let state = self.state.lock();
+        !(state.draining || state.failed.is_some() || state.no_space.is_some() || state.gc_behind)
+            && self.head.state.pressure() == Pressure::None
+    }
+
+    /// Begins to watch what a request reads, if that tells how the image is read in order.
+    pub fn watch(&self, wanted: &Wanted<'_>) -> Option<Needed> {
+        self.fragments.watch(wanted.first_block(), wanted.end_block(), wanted.sink.fills_cache())
+    }
+
+    #[cfg(test)]
+    pub fn fragments(&self) -> &crate::disk::gc::Fragments {
+        &self.fragments
+    }
+
+    /// A request that was watched was served.
+    pub fn note(&self, needed: Option<Needed>) {
+        if needed.is_some_and(|needed| self.fragments.note(&needed, self.shared.env.now())) {
+            self.gc.notify.notify_one();
+        }
     }
 
     /// Whether writes wait for the collector.
@@ -218,6 +293,24 @@ impl Writer {
     pub fn gc_unpinned(&self) {
         self.gc.unpinned.store(true, Ordering::Relaxed);
         self.gc.notify.notify_one();
+    }
+}
+
+/// What came of putting ranges together.
+enum Defragged {
+    /// There is nothing to do before so much time has passed, or something new is there.
+    Wait(Option<Duration>),
+    /// The next ones follow when the user's part of the log has grown to so many bytes, or so much time has passed.
+    Copied { until: u64, most: Duration },
+}
+
+/// Until the collector is woken, or `most` has passed.
+async fn wait_for_work(notify: &Notify, env: &dyn Env, most: Option<Duration>) {
+    let Some(most) = most else { return notify.notified().await };
+    tokio::select! {
+        biased;
+        () = notify.notified() => {}
+        () = env.sleep(most) => {}
     }
 }
 

@@ -22,7 +22,7 @@ use crate::sync::Mutex;
 use tokio::sync::{Notify, Semaphore};
 
 use super::buffer::{Batch, BufferPool, Place, Record, RecordSpec};
-use super::gc::Bound;
+use super::gc::{Bound, Fragments, record_slots};
 use super::head::Head;
 use super::log::{RECORD_HEADER_BYTES, RecordKind, SEGMENT_HEADER_BYTES};
 use super::range_lock::RangeLocks;
@@ -56,6 +56,8 @@ pub(crate) struct Writer {
     no_space: Notify,
     gc: gc::GcSignal,
     gc_bound: Bound,
+    /// What is read in many pieces.
+    fragments: Fragments,
     local: local::Local,
     /// The root that this writer began with, until what interrupted checkpoints left behind it is removed.
     begun_with: tokio::sync::Mutex<Option<RootBlob>>,
@@ -201,6 +203,7 @@ impl Writer {
             no_space: Notify::new(),
             gc: gc::GcSignal::default(),
             gc_bound: Bound::new(&shared),
+            fragments: Fragments::new(&shared.options, record_slots(&shared)),
             begun_with: tokio::sync::Mutex::new(begun_with),
             ended_removed: AtomicBool::new(!shared.format.payloads),
             ended,
