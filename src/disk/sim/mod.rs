@@ -3,6 +3,7 @@
 
 mod buffer_tests;
 mod crash_tests;
+mod defrag_tests;
 pub(super) mod executor;
 mod fault_tests;
 mod fight_tests;

@@ -129,6 +129,11 @@ impl Plan {
         self.regions * self.region_blocks
     }
 
+    /// Whether ranges that are read in many pieces are put together.
+    pub fn defragments(&self) -> bool {
+        self.options.gc && self.options.defrag_reads > 0
+    }
+
     pub fn has_errors(&self) -> bool {
         self.errors_before + self.errors_after > 0
     }

@@ -27,6 +27,7 @@ const ALL: &[(Sabotage, u64)] = &[
     (Sabotage::DropPinned, 2),
     (Sabotage::DeleteBeforeCheckpoint, 0),
     (Sabotage::GcMovesOverwritten, 2),
+    (Sabotage::DefragNamesNewest, 48),
     (Sabotage::DiffByPlaces, 2049),
     (Sabotage::DiffTrustsCopies, 806),
     (Sabotage::SnapshotWithoutBuffer, 2),

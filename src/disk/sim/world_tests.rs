@@ -60,16 +60,27 @@ fn what_was_found_stays_found() {
 
 #[test]
 fn a_crash_at_any_step_keeps_all_promises() {
-    all(0..(seeds(200) / 100).max(1), |seed| at_any_step(seed, false));
+    all(0..(seeds(200) / 100).max(1), |seed| at_any_step(Plan::small(seed), seed));
 }
 
 #[test]
 fn a_crash_at_any_step_with_payloads_leaves_nothing_behind() {
-    all(0..(seeds(200) / 100).max(1), |seed| at_any_step(seed, true));
+    all(0..(seeds(200) / 100).max(1), |seed| at_any_step(Plan { payloads: true, ..Plan::small(seed) }, seed));
 }
 
-fn at_any_step(seed: u64, payloads: bool) -> Option<String> {
-    let plan = || Plan { first_doom: Some(Vec::new()), payloads, ..Plan::small(seed) };
+/// In worlds in which ranges are put together as soon as they are read.
+#[test]
+fn a_crash_at_any_step_of_defragmentation_keeps_all_promises() {
+    let first =
+        (0..).filter(|&seed| Plan::small(seed).defragments() && Plan::small(seed).options.defrag_reads == 1);
+    all(first.take((seeds(200) / 100).max(1) as usize), |seed| {
+        let payloads = seed % 4 > 1;
+        at_any_step(Plan { payloads, ..Plan::small(seed) }, seed)
+    });
+}
+
+fn at_any_step(plan: Plan, seed: u64) -> Option<String> {
+    let plan = || Plan { first_doom: Some(Vec::new()), ..plan.clone() };
     let whole = run(seed, plan(), None);
     if whole.broken.is_some() {
         return whole.broken;
