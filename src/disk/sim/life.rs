@@ -272,6 +272,12 @@ async fn work(life: Arc<Life>, region: u64) -> Lives<()> {
         let count = (1 + life.below(most)).min(sectors / align) * align;
         let from = first + life.below((sectors - count) / align + 1) * align;
         let (offset, length) = (from * SECTOR, count * SECTOR);
+        if world.plan.defragments()
+            && life.below(3) == 0
+            && let Ok(writer) = life.disk.writer()
+        {
+            writer.put_together(from / 8 / world.plan.options.defrag_range_blocks);
+        }
         let mut written = None;
         match life.below(100) {
             0..50 => {

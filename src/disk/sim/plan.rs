@@ -63,8 +63,8 @@ impl Plan {
             read_cache_bytes: if old { 0 } else { [64 << 10, 4 << 20, 0][(seed % 3) as usize] },
             defrag_reads: if old || (seed / 16).is_multiple_of(2) { 0 } else { 1 + (seed % 2) as u32 },
             // Half the worlds put together what is read, and two places are many: the images are small.
-            defrag_range_blocks: 16 << (seed % 3),
-            defrag_piece_blocks: 8 << (seed % 3),
+            defrag_range_blocks: 8 << (seed % 3),
+            defrag_piece_blocks: 6 << (seed % 3),
             local: crate::disk::ssd::LocalOptions::default(),
             map_memory_bytes: if c.one_in(3) { 96 << 10 } else { 64 << 20 },
         };

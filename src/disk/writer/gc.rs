@@ -204,6 +204,13 @@ impl Writer {
         &self.fragments
     }
 
+    /// As if a range had been read often enough.
+    #[cfg(test)]
+    pub fn put_together(&self, range: u64) {
+        self.fragments.put_back(range);
+        self.gc.notify.notify_one();
+    }
+
     /// A request that was watched was served.
     pub fn note(&self, needed: Option<Needed>) {
         if needed.is_some_and(|needed| self.fragments.note(&needed, self.shared.env.now())) {
