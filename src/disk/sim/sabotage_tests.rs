@@ -27,7 +27,7 @@ const ALL: &[(Sabotage, u64)] = &[
     (Sabotage::DropPinned, 2),
     (Sabotage::DeleteBeforeCheckpoint, 0),
     (Sabotage::GcMovesOverwritten, 0),
-    (Sabotage::DefragNamesNewest, 58),
+    (Sabotage::DefragNamesNewest, 95),
     (Sabotage::DiffByPlaces, 2049),
     (Sabotage::DiffTrustsCopies, 124),
     (Sabotage::SnapshotWithoutBuffer, 2),
