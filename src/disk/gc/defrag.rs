@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::collect::{LiveRun, slots_of};
 use super::fragments::{Fragments, Places};
@@ -22,6 +23,8 @@ const MOST_LOOKS: usize = 64;
 /// makes room.
 const ROOM_RECORDS: u64 = 16;
 const ROOM_SHARE: u64 = 32;
+/// How long the store may take to say how much room it has.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Copies what is queued.
 pub(crate) struct Defrag {
@@ -34,9 +37,13 @@ impl Defrag {
         Defrag { shared, state }
     }
 
-    /// Whether the store has room to spare.
+    /// Whether the store has room to spare, as far as it can tell now: garbage collection does not wait for lost monitors.
     pub async fn has_room(&self) -> DiskResult<bool> {
-        let stat = self.shared.store.cluster_stat().await;
+        let stat = tokio::select! {
+            biased;
+            stat = self.shared.store.cluster_stat() => stat,
+            () = self.shared.env.sleep(PATIENCE) => return Ok(false),
+        };
         let stat = stat.map_err(|source| store_error(&self.shared.names.header(), source))?;
         let records = ROOM_RECORDS * record_slots(&self.shared) * SLOT_BYTES / 1024;
         Ok(stat.available_kib > records.max(stat.total_kib / ROOM_SHARE))
