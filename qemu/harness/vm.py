@@ -50,7 +50,8 @@ class Vm:
             for n in ("console", "control"):
                 self.watch(n)
             self.qmp_file = self.sock["qmp"].makefile("rb")
-            self.qmp_read()
+            self.events = []
+            self.qmp_read("itself")
             self.qmp("qmp_capabilities")
             self.ready = incoming or self.wait(lambda line: line.startswith("ready "), timeout, "the guest's first line")
         except BaseException:
@@ -150,31 +151,39 @@ class Vm:
 
     # -- QMP --
 
-    def qmp_read(self):
+    def qmp_read(self, wanted):
         try:
             line = self.qmp_file.readline()
         except TimeoutError:
-            raise Failed("QMP gives no answer") from None
+            raise Failed(f"QMP says nothing of {wanted}; events since the last command: {self.events}") from None
         if not line:
-            raise Failed(f"QMP closed\n{self.stderr()}")
+            raise Failed(f"QMP closed before {wanted}\n{self.stderr()}")
         return json.loads(line)
 
     def qmp(self, command, check=True, **arguments):
         message = {"execute": command, "arguments": {k.replace("_", "-"): v for k, v in arguments.items()}}
+        self.events = []
         self.sock["qmp"].sendall(json.dumps(message).encode() + b"\n")
         while True:
-            answer = self.qmp_read()
+            answer = self.qmp_read(command)
             if "event" in answer:
+                # QEMU answers a little after it has done what was asked: what happens meanwhile comes before the answer.
+                self.events.append(answer)
                 continue
             if check and "error" in answer:
                 raise Failed(f"QMP {command}: {answer['error']}")
             return answer.get("return", answer)
 
     def qmp_event(self, name, timeout):
+        """The next event of this name since the last command was sent."""
+        while self.events:
+            event = self.events.pop(0)
+            if event["event"] == name:
+                return event
         self.sock["qmp"].settimeout(timeout)
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            answer = self.qmp_read()
+            answer = self.qmp_read(name)
             if answer.get("event") == name:
                 self.sock["qmp"].settimeout(60)
                 return answer
