@@ -3,7 +3,6 @@
 //! A callback may do whatever it likes, wait for I/O included: nothing but later callbacks of the same finisher waits
 //! for it. What it must not do is wait for a later callback of its own finisher; in Ceph that never ends either.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::thread::{JoinHandle, ThreadId};
 
@@ -14,38 +13,6 @@ use crate::runtime::without_signals;
 /// Something with a callback of its own: queueing it costs no allocation.
 pub trait Finish: Send + Sync {
     fn finish(self: Arc<Self>);
-}
-
-thread_local! {
-    /// Threads that are to be woken when [`together`] returns; `None` outside of it.
-    static OWED: RefCell<Option<Vec<Arc<Shared>>>> = const { RefCell::new(None) };
-}
-
-/// Runs `work`, which must not block. The threads of finishers that it queues jobs at are woken once it has returned: each of them once
-/// for all of these jobs, where it would else sleep again in between.
-pub fn together<T>(work: impl FnOnce() -> T) -> T {
-    /// Wakes them when a panic leaves `work`, too.
-    struct Pay;
-
-    impl Drop for Pay {
-        fn drop(&mut self) {
-            for shared in OWED.take().unwrap_or_default() {
-                shared.wake.notify_one();
-            }
-        }
-    }
-
-    if OWED.with_borrow(Option::is_some) {
-        return work();
-    }
-    OWED.set(Some(Vec::new()));
-    let _pay = Pay;
-    work()
-}
-
-/// Whether the finisher will be woken later.
-fn owe(shared: &Arc<Shared>) -> bool {
-    OWED.with_borrow_mut(|owed| owed.as_mut().map(|owed| owed.push(shared.clone())).is_some())
 }
 
 /// One entry of a finisher's queue.
@@ -99,7 +66,7 @@ impl Finisher {
         state.queue.push(job);
         let wake = std::mem::take(&mut state.asleep);
         drop(state);
-        if wake && !owe(&self.shared) {
+        if wake {
             self.shared.wake.notify_one();
         }
     }
@@ -218,41 +185,6 @@ mod tests {
             let of_one: Vec<_> = seen.iter().filter(|(q, _)| *q == queuer).map(|(_, n)| *n).collect();
             assert_eq!(of_one, (0..5000).collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn what_is_queued_together_is_run_though_its_thread_slept() {
-        let finishers = [(); 2].map(|()| Finisher::start("test").unwrap());
-        let (sender, done) = mpsc::channel();
-        for round in 0..200 {
-            // Most rounds find the threads asleep.
-            for finisher in &finishers {
-                finisher.flush();
-            }
-            let queue = |n: i32| {
-                for finisher in &finishers {
-                    let sender = sender.clone();
-                    finisher.call(move || sender.send((round, n)).unwrap());
-                }
-            };
-            together(|| {
-                queue(0);
-                together(|| queue(1));
-                queue(2);
-            });
-            let mut seen: Vec<_> = done.iter().take(6).collect();
-            seen.sort_unstable();
-            assert_eq!(seen, [0, 0, 1, 1, 2, 2].map(|n| (round, n)));
-        }
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            together(|| {
-                let sender = sender.clone();
-                finishers[0].call(move || sender.send((0, 0)).unwrap());
-                panic!("on purpose");
-            })
-        }));
-        assert!(panicked.is_err());
-        assert_eq!(done.recv(), Ok((0, 0)));
     }
 
     #[test]

@@ -20,7 +20,6 @@ use super::connection::TcpConnection;
 use super::messenger::Shared;
 use super::{Connection, Handler, NetError, Ready};
 use crate::auth::{AuthError, Authenticator};
-use crate::finisher;
 use crate::wire::codec::Space;
 use crate::wire::connection::{self as wire, Event, Settings};
 use crate::wire::types::{EntityAddr, EntityType, Utime};
@@ -247,7 +246,7 @@ impl Driver<'_> {
         self.connection.set_unwritten(core.wire.output_bytes());
         let read = self.read(core, context)?;
         if read.is_ready() {
-            finisher::together(|| self.events(core))?;
+            self.events(core)?;
         }
         Ok(read)
     }
