@@ -27,8 +27,9 @@ class Row:
 
 
 def fio(rw, bs, depth, *more):
-    # Its own order: with the seed that the image was written with, a random read would read the log from front to back.
-    return [f"--rw={rw}", f"--bs={bs}", f"--iodepth={depth}", "--randseed=4711", *more]
+    # Its own order: with the seed that the image was written with, a random read would read the log from front to back. (fio takes a
+    # seed only without randrepeat.)
+    return [f"--rw={rw}", f"--bs={bs}", f"--iodepth={depth}", "--randrepeat=0", "--randseed=4711", *more]
 
 
 BACK = {"rbd_cache_writethrough_until_flush": "false"}

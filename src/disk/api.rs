@@ -6,9 +6,10 @@ use crate::sync::Mutex;
 
 use super::cache::ReadCache;
 use super::diff::diff_bytes;
+use super::fetch::Fetch;
 use super::head::SnapshotView;
 use super::header::{Format, Header};
-use super::read::{Wanted, read_mapped, try_read_mapped};
+use super::read::{Served, Wanted, read_mapped, try_read_mapped};
 use super::reader::Reader;
 use super::shared::Shared;
 use super::ssd::{LocalChanges, LocalMark};
@@ -29,11 +30,12 @@ pub enum Compared {
 }
 
 /// How far a read came without waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tried {
     Done,
     /// What it needs is being loaded.
     Started,
+    /// The sink has been given all but one run of blocks.
+    Fetch(Fetch),
     No,
 }
 
@@ -130,7 +132,8 @@ impl Disk {
         let names = names.with_format(&format);
         let fixed = store.fixed();
         let cache = Arc::new(ReadCache::new(options.read_cache_bytes));
-        Ok(Arc::new(Shared { store, names, options, env, format, fixed, cache }))
+        let fetches = Arc::default();
+        Ok(Arc::new(Shared { store, names, options, env, format, fixed, cache, fetches }))
     }
 
     fn new(shared: Arc<Shared>, mode: Mode) -> Arc<Disk> {
@@ -391,11 +394,30 @@ impl Disk {
             Mode::Writer(writer) => writer.watch(&wanted),
             Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed => None,
         };
-        let tried = try_read_mapped(&self.shared, &map, &missing, &mut wanted, needed.as_mut());
-        if let (Mode::Writer(writer), Tried::Done) = (&mode, tried) {
-            writer.note(needed);
-        }
-        Ok(tried)
+        let served = try_read_mapped(&self.shared, &map, &missing, &mut wanted, needed.as_mut());
+        let noted = match mode {
+            Mode::Writer(writer) => needed.map(|needed| (writer, needed)),
+            Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed => None,
+        };
+        Ok(match served {
+            Served::All => {
+                if let Some((writer, needed)) = noted {
+                    writer.note(Some(needed));
+                }
+                Tried::Done
+            }
+            Served::Started => Tried::Started,
+            Served::But(run) => match Fetch::new(&self.shared, &map, run, &wanted, noted) {
+                Some(fetch) => Tried::Fetch(fetch),
+                None => Tried::No,
+            },
+            Served::No => Tried::No,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The store's short way to what never changes, with its helper threads.

@@ -74,7 +74,7 @@ fn a_block_that_rots_under_the_short_way_is_an_error_and_fails_alone() {
         assert_eq!(slot_data(&slot[..SLOT_BYTES as usize]), block(0));
         let at_once = |n: u64| {
             let mut found = vec![0; 4096];
-            (reader.try_read(n * 4096, 4096, &mut found).unwrap() == Tried::Done).then_some(found)
+            matches!(reader.try_read(n * 4096, 4096, &mut found), Ok(Tried::Done)).then_some(found)
         };
         assert!(at_once(7) == Some(block(7)), "it is in the page cache");
         damage(folder.path(), &block(7));

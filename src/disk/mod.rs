@@ -12,6 +12,9 @@ mod copies;
 mod damage_tests;
 mod diff;
 mod error;
+mod fetch;
+#[cfg(test)]
+mod fetch_tests;
 #[cfg(test)]
 mod fixed_tests;
 #[cfg(test)]
@@ -63,6 +66,7 @@ pub use api::{Compared, DiffRun, Disk, DiskResult, Tried};
 pub use checkpoint::{Deletable, Frozen, Replay, RootBlob, SnapshotPin, SnapshotRoot};
 pub use diff::DiffExtent;
 pub use error::DiskError;
+pub use fetch::Fetch;
 pub use map::{ExtentMap, MapExtent};
 pub use names::{DiskNames, EPOCH_XATTR, MapObjectNumber};
 pub use options::{

@@ -9,9 +9,9 @@ use super::log::verify_slot;
 use super::map::{ExtentMap, MapExtent};
 use super::pages::all;
 use super::shared::{Shared, data_of};
-use super::{BLOCK_BYTES, DiskError, DiskResult, Lba, Loc, ReadSink, SLOT_BYTES, SegmentSeq, Tried};
+use super::{BLOCK_BYTES, DiskError, DiskResult, Lba, Loc, ReadSink, SLOT_BYTES, SegmentSeq};
 use crate::errno::Errno;
-use crate::store::{Fixed, FixedRead, FixedReads, Op, Target};
+use crate::store::{Fixed, FixedRead, FixedReads, Op, Reply, Target};
 
 /// Store reads of one request that may be under way at once.
 const READS_AT_ONCE: usize = 32;
@@ -45,7 +45,7 @@ impl Wanted<'_> {
     }
 
     /// Whether what is read for it goes into the cache.
-    fn is_kept(&self) -> bool {
+    pub fn is_kept(&self) -> bool {
         self.end_block() - self.first_block() <= KEPT_BLOCKS || self.sink.fills_cache()
     }
 
@@ -277,25 +277,36 @@ async fn read_ops(
 ) -> DiskResult<bool> {
     let Some((target, spans)) = read_spans(shared, map, list).await? else { return Ok(false) };
     for (span, raw) in list.ops.iter().zip(&spans) {
-        for (run, i) in span.runs.iter().flat_map(|run| (0..run.blocks).map(move |i| (run, i))) {
-            let (block, loc) = (run.lba + u64::from(i), run.loc.nth(i));
-            let slot = span.slots(&Run { lba: block, blocks: 1, loc }, raw);
-            match verify_slot(slot, Lba(block)) {
-                Ok(data) => {
-                    if keep {
-                        shared.cache.insert(loc, block, data);
-                    }
-                    put(block, data);
-                }
-                Err(error) => {
-                    let error = error.at(&target.oid, shared.offset_of(loc).0);
-                    tracing::error!("block {block}: {error}");
-                    return Err(error);
-                }
-            }
+        for run in &span.runs {
+            put_run(shared, run, &target, span.slots(run, raw), keep, put).map_err(|(block, error)| {
+                tracing::error!("block {block}: {error}");
+                error
+            })?;
         }
     }
     Ok(true)
+}
+
+/// Checks and gives out the slots of a run; fails with the first block that is damaged.
+pub(super) fn put_run(
+    shared: &Shared,
+    run: &Run,
+    target: &Target,
+    slots: &[u8],
+    keep: bool,
+    put: &mut (dyn FnMut(u64, &[u8]) + Send),
+) -> Result<(), (u64, DiskError)> {
+    let mut slots = slots.chunks(SLOT_BYTES as usize);
+    for i in 0..run.blocks {
+        let (block, loc) = (run.lba + u64::from(i), run.loc.nth(i));
+        let data = verify_slot(slots.next().unwrap_or_default(), Lba(block))
+            .map_err(|error| (block, error.at(&target.oid, shared.offset_of(loc).0)))?;
+        if keep {
+            shared.cache.insert(loc, block, data);
+        }
+        put(block, data);
+    }
+    Ok(())
 }
 
 /// What an op list reads, unchecked: its object, and the bytes of each span. `None`: the object does not exist.
@@ -306,16 +317,24 @@ pub(crate) async fn read_spans(
 ) -> DiskResult<Option<(Target, Vec<Bytes>)>> {
     let Some(first) = list.runs().next() else { return Ok(None) };
     let target = object_of(shared, map, first.loc)?;
+    match shared.run(&target, ops_of(shared, list)).await {
+        Ok(reply) => Ok(Some((target, spans_of(list, reply)))),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The ops that read a list.
+pub(super) fn ops_of(shared: &Shared, list: &List) -> Vec<Op> {
     // All of a segment's places are in one object.
-    let base = first.loc.byte_offset() - shared.offset_of(first.loc).0;
-    let ops = list.ops.iter().map(|span| Op::Read { offset: span.from - base, length: span.to - span.from });
-    let mut reply = match shared.run(&target, ops.collect()).await {
-        Ok(reply) => reply,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let spans = (0..list.ops.len()).map(|nth| data_of(&mut reply, nth)).collect();
-    Ok(Some((target, spans)))
+    let base = list.runs().next().map_or(0, |first| first.loc.byte_offset() - shared.offset_of(first.loc).0);
+    let op = |span: &Span| Op::Read { offset: span.from - base, length: span.to - span.from };
+    list.ops.iter().map(op).collect()
+}
+
+/// The bytes of each span in the answer.
+pub(super) fn spans_of(list: &List, mut reply: Reply) -> Vec<Bytes> {
+    (0..list.ops.len()).map(|nth| data_of(&mut reply, nth)).collect()
 }
 
 /// The object in which a place of the map is.
@@ -446,23 +465,33 @@ fn start(shared: &Shared, map: &ExtentMap, fixed: &dyn FixedReads, runs: &[Run],
     known
 }
 
+/// How far blocks were served without waiting.
+pub(super) enum Served {
+    All,
+    /// What is missing is being loaded.
+    Started,
+    /// This run is missing, and nothing else.
+    But(Run),
+    No,
+}
+
 /// Serves blocks without waiting, if that can be done; parts may have been put already if not. The caller has been admitted
 /// by the store ([`super::shared::Shared::mark`]), if that knows who is fenced.
-pub(crate) fn try_read_mapped(
+pub(super) fn try_read_mapped(
     shared: &Shared,
     map: &ExtentMap,
     blocks: &[(u64, u64)],
     wanted: &mut Wanted<'_>,
     needed: Option<&mut Needed>,
-) -> Tried {
+) -> Served {
     let count: u64 = blocks.iter().map(|(start, end)| end - start).sum();
     if count > INLINE_BLOCKS {
-        return Tried::No;
+        return Served::No;
     }
     let mut extents: Vec<MapExtent> = Vec::new();
     for &(start, end) in blocks {
         if !map.try_lookup(Lba(start), end - start, &mut extents) {
-            return Tried::No;
+            return Served::No;
         }
     }
     let mut missing = Vec::new();
@@ -476,21 +505,23 @@ pub(crate) fn try_read_mapped(
         }
     }
     if missing.is_empty() {
-        return Tried::Done;
+        return Served::All;
     }
-    let Some(fixed) = shared.fixed.as_deref() else { return Tried::No };
     missing.sort_unstable_by_key(|run| run.loc);
     tell(&missing, needed);
+    let Some(fixed) = shared.fixed.as_deref() else {
+        return if let [run] = missing[..] { Served::But(run) } else { Served::No };
+    };
     let keep = wanted.is_kept();
     let mut rest = Vec::new();
     let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
     read_fixed(shared, map, fixed, &missing, keep, put, &mut rest);
     if rest.is_empty() {
-        Tried::Done
+        Served::All
     } else if start(shared, map, fixed, &rest, false) {
-        Tried::Started
+        Served::Started
     } else {
-        Tried::No
+        Served::No
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::cache::ReadCache;
+use super::fetch::Fetches;
 use super::header::Format;
 use super::{DiskError, DiskNames, DiskOptions, DiskResult, EPOCH_XATTR, WriterEpoch};
 use crate::env::Env;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub fixed: Option<Arc<dyn FixedReads>>,
     /// Blocks that were read and checked.
     pub cache: Arc<ReadCache>,
+    /// Reads that are under way without a task.
+    pub fetches: Arc<Fetches>,
 }
 
 /// Flags of an op list that writes what comes into the log, or what leads to room that is given back. While a cluster is

@@ -9,7 +9,7 @@ use super::gate::Permit;
 use super::header::{self, Timestamp};
 use super::image::{Image, closed};
 use super::tracker::Ticket;
-use crate::disk::{Compared, ReadSink, Tried};
+use crate::disk::{Compared, Fetch, ReadSink, Tried};
 use crate::errno::Errno;
 use crate::store::FixedReads;
 
@@ -22,6 +22,39 @@ pub enum CompareOutcome {
     Written(u64),
     /// Where the object begins in the image, plus the bytes from the request's start to the first difference.
     Mismatch(u64),
+}
+
+/// How far a read came without waiting. If it is not `Done`, [`Image::read`] does it; if it is a `Fetch`, that does, without a task.
+pub enum TriedRead {
+    Done(ImageResult<u64>),
+    /// What it needs is being loaded.
+    Started,
+    Fetch(ImageFetch),
+    No,
+}
+
+/// A read that one op list of the store's completes.
+pub struct ImageFetch {
+    image: Arc<Image>,
+    fetch: Fetch,
+    length: u64,
+    _permit: Option<Permit>,
+}
+
+impl ImageFetch {
+    /// Asks the store. `done` is told how many bytes there were, on whichever thread, also before this returns: it must not block.
+    /// `None`: call [`Image::read`].
+    pub fn start<S: ReadSink + 'static>(self, sink: S, done: impl FnOnce(S, Option<u64>) + Send + 'static) {
+        let ImageFetch { image, fetch, length, _permit } = self;
+        fetch.start(sink, move |sink, found| {
+            if found {
+                image.touch_accessed();
+            }
+            // Closing waits for those who have this.
+            drop((_permit, image));
+            done(sink, found.then_some(length));
+        });
+    }
 }
 
 /// The part of a request that lies in the image: EINVAL if it begins past the end; empty requests are always fine.
@@ -89,36 +122,36 @@ impl Image {
         Ok(length)
     }
 
-    /// A read that needs no waiting. `Err`: call `read`, for which what it needs is being loaded (true) or not (false); the
-    /// sink may have been given parts already then.
-    pub fn try_read(
-        self: &Arc<Self>,
-        offset: u64,
-        length: u64,
-        sink: &mut dyn ReadSink,
-    ) -> Result<ImageResult<u64>, bool> {
+    /// A read that needs no waiting; the sink may have been given parts already if it was not done.
+    pub fn try_read(self: &Arc<Self>, offset: u64, length: u64, sink: &mut dyn ReadSink) -> TriedRead {
         if self.gate.is_shutting() {
-            return Err(false);
+            return TriedRead::No;
         }
         let loaded = self.read_ahead(offset, length);
         if !loaded || (self.is_stale() && self.view.read().is_none()) {
-            return Err(false);
+            return TriedRead::No;
         }
         let length = match clip(self.size_now(), offset, length) {
-            Ok(0) => return Ok(Ok(0)),
+            Ok(0) => return TriedRead::Done(Ok(0)),
             Ok(length) => length,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return TriedRead::Done(Err(error)),
         };
         let locks = self.locks_reads.load(Ordering::Acquire) && self.view.read().is_none();
-        let _permit = if locks { Some(self.gate.try_enter().ok_or(false)?) } else { None };
+        let permit = if locks { self.gate.try_enter() } else { None };
+        if locks && permit.is_none() {
+            return TriedRead::No;
+        }
         match self.readable().try_read(offset, length, sink) {
             Ok(Tried::Done) => {
                 self.touch_accessed();
-                Ok(Ok(length))
+                TriedRead::Done(Ok(length))
             }
-            Ok(Tried::Started) => Err(true),
-            Ok(Tried::No) => Err(false),
-            Err(error) => Ok(Err(error.into())),
+            Ok(Tried::Started) => TriedRead::Started,
+            Ok(Tried::Fetch(fetch)) => {
+                TriedRead::Fetch(ImageFetch { image: self.clone(), fetch, length, _permit: permit })
+            }
+            Ok(Tried::No) => TriedRead::No,
+            Err(error) => TriedRead::Done(Err(error.into())),
         }
     }
 

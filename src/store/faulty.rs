@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    BoxFuture, ClusterStat, CommandReply, CommandTarget, ListCursor, ListEntry, NotifyReply, PoolId,
+    BoxFuture, ClusterStat, CommandReply, CommandTarget, Done, ListCursor, ListEntry, NotifyReply, PoolId,
     PoolStat, Reply, Request, SnapId, Store, StoreError, StoreResult, Target, WatchCookie, WatchHandler,
 };
 use crate::env::Env;
@@ -219,6 +219,12 @@ impl Store for FaultyStore {
                 Err(_) => std::future::pending().await,
             }
         })
+    }
+
+    fn submit(&self, request: Request, done: Done) -> Option<(Request, Done)> {
+        let answered = self.operate(request);
+        self.shared.env.spawn(Box::pin(async move { done(answered.await) }));
+        None
     }
 
     fn list(

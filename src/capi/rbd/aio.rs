@@ -8,7 +8,7 @@ use crate::capi::arg::{self, InBufs, Later, OutBuf, OutBufs};
 use crate::capi::handle::{self, Shared};
 use crate::capi::types::{rbd_callback_t, rbd_completion_t, rbd_image_t};
 use crate::errno::Errno;
-use crate::image::{CompareOutcome, total};
+use crate::image::{CompareOutcome, TriedRead, total};
 use libc::iovec;
 use std::ffi::{c_char, c_int, c_void};
 
@@ -365,13 +365,39 @@ fn write_later(handle: Shared<ImageHandle>, done: Shared<CompletionHandle>, offs
 fn read(handle: Shared<ImageHandle>, done: Shared<CompletionHandle>, offset: u64, bufs: OutBufs) {
     let length = bufs.len() as u64;
     let mut sink = Sink::new(bufs);
-    let started = match handle.image.try_read(offset, length, &mut sink) {
-        Ok(read) => {
+    match handle.image.try_read(offset, length, &mut sink) {
+        TriedRead::Done(read) => {
             let outcome = read.map_err(Errno::from).and_then(|read| sink.outcome(read));
-            return finish(&handle, done, outcome);
+            finish(&handle, done, outcome);
         }
-        Err(started) => started,
-    };
+        TriedRead::Started => read_later(handle, done, true, offset, length, sink),
+        TriedRead::No => read_later(handle, done, false, offset, length, sink),
+        TriedRead::Fetch(fetch) => {
+            let (call, ticket) = (handle.session.begin(), handle.image.ticket());
+            fetch.start(sink, move |sink, read| {
+                match read {
+                    Some(read) => {
+                        let outcome = sink.outcome(read);
+                        finish(&handle, done, outcome);
+                        // Never the last one, as closing waits for the ticket.
+                        drop(handle);
+                    }
+                    None => read_later(handle, done, false, offset, length, sink),
+                }
+                drop((ticket, call));
+            });
+        }
+    }
+}
+
+fn read_later(
+    handle: Shared<ImageHandle>,
+    done: Shared<CompletionHandle>,
+    started: bool,
+    offset: u64,
+    length: u64,
+    mut sink: Sink,
+) {
     let image = handle.image.clone();
     start_reading(handle, done, started, async move {
         let read = image.read(offset, length, &mut sink).await?;

@@ -4,7 +4,7 @@ use super::handles::{self, ImageHandle, Sink};
 use crate::capi::arg::{self, OutBuf};
 use crate::capi::types::{RBD_WRITE_ZEROES_FLAG_THICK_PROVISION, rbd_image_t};
 use crate::errno::Errno;
-use crate::image::{CompareOutcome, Image};
+use crate::image::{CompareOutcome, Image, TriedRead};
 use crate::store::fixed::waiting;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
@@ -221,8 +221,9 @@ pub fn check_zero_flags(flags: c_int) -> Result<(), Errno> {
 fn read(handle: &ImageHandle, offset: u64, mut sink: Sink) -> Result<isize, Errno> {
     let length = sink.bufs.len() as u64;
     let read = match handle.image.try_read(offset, length, &mut sink) {
-        Ok(read) => read?,
-        Err(_) => {
+        TriedRead::Done(read) => read?,
+        // This thread waits anyway.
+        TriedRead::Started | TriedRead::Fetch(_) | TriedRead::No => {
             let _ticket = handle.image.ticket();
             waiting(|| handle.wait(handle.image.read(offset, length, &mut sink)))?
         }

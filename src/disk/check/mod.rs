@@ -121,6 +121,7 @@ async fn check_once(
         // Everything is looked at as it is now.
         fixed: None,
         cache: Arc::new(ReadCache::new(0)),
+        fetches: Arc::default(),
     };
     let objects = Arc::new(StoreObjects::new(store.clone(), names.clone()));
     let mut check = Check {

@@ -21,7 +21,7 @@ fn a_reader_sees_what_was_flushed_and_looks_only_after_a_change() {
 /// Without waiting, if the reader can.
 fn at_once(reader: &Disk, block: u64) -> Option<Vec<u8>> {
     let mut found = vec![0xee; 4096];
-    (reader.try_read(block * 4096, 4096, &mut found).unwrap() == crate::disk::Tried::Done).then_some(found)
+    matches!(reader.try_read(block * 4096, 4096, &mut found), Ok(crate::disk::Tried::Done)).then_some(found)
 }
 
 async fn work(sim: Arc<Sim>) {

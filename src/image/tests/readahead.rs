@@ -6,10 +6,18 @@ use crate::store::faulty::{Fault, FaultyStore};
 /// A read as a program's asynchronous call does it.
 async fn read_as_programs_do(image: &Arc<Image>, offset: u64, length: u64) -> Vec<u8> {
     let mut data = vec![0xee; length as usize];
-    let tried = image.try_read(offset, length, &mut data);
-    let read = match tried {
-        Ok(read) => read.unwrap(),
-        Err(_) => image.read(offset, length, &mut data).await.unwrap(),
+    let read = match image.try_read(offset, length, &mut data) {
+        TriedRead::Done(read) => read.unwrap(),
+        TriedRead::Started | TriedRead::No => image.read(offset, length, &mut data).await.unwrap(),
+        TriedRead::Fetch(fetch) => {
+            let (tell, told) = tokio::sync::oneshot::channel();
+            fetch.start(data, |data, read| {
+                let _ = tell.send((data, read));
+            });
+            let (fetched, read) = told.await.unwrap();
+            data = fetched;
+            read.unwrap()
+        }
     };
     assert_eq!(read, length);
     data
