@@ -190,6 +190,31 @@ static void do_aio_burst(void)
     }
 }
 
+/* Many short reads at once, anywhere, some of them of the same blocks. */
+static void do_read_burst(void)
+{
+    enum { READS = 64 };
+    rbd_completion_t c[READS];
+    unsigned char *p[READS];
+    uint64_t off[READS], len[READS];
+    int count = 0;
+    say("read burst", READS, 0);
+    for (int i = 0; i < READS; i++) {
+        if (!range(&off[count], &len[count], 8192)) continue;
+        p[count] = malloc(len[count]);
+        rbd_aio_create_completion(NULL, NULL, &c[count]);
+        need("rbd_aio_read", rbd_aio_read(img, off[count], len[count], (char *)p[count], c[count]), 0);
+        count++;
+    }
+    for (int i = 0; i < count; i++) {
+        need("wait", rbd_aio_wait_for_complete(c[i]), 0);
+        need("rbd_aio_read result", rbd_aio_get_return_value(c[i]), (int64_t)len[i]);
+        rbd_aio_release(c[i]);
+        compare("read burst", p[i], now + off[i], off[i], len[i]);
+        free(p[i]);
+    }
+}
+
 static void do_discard(void)
 {
     uint64_t off, len;
@@ -402,7 +427,8 @@ static const struct {
     int weight;
 } work[] = {
     {"write", do_write, 60},           {"read", do_read, 40},
-    {"aio burst", do_aio_burst, 15},   {"discard", do_discard, 8},
+    {"aio burst", do_aio_burst, 15},   {"read burst", do_read_burst, 10},
+    {"discard", do_discard, 8},
     {"zero", do_zero, 8},              {"writesame", do_writesame, 5},
     {"compare_and_write", do_compare_and_write, 6}, {"resize", do_resize, 4},
     {"snap create", do_snap_create, 5}, {"snap remove", do_snap_remove, 3},

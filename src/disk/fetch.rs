@@ -100,10 +100,13 @@ impl Rest {
     }
 }
 
-/// A run that is wanted, and who is given its slots: unchecked, or fewer than it has, or `None` if the store did not give them.
+/// Who is given the slots of a run: unchecked, or fewer than it has, or `None` if the store did not give them.
+type Give = Box<dyn FnOnce(Option<&[u8]>) + Send>;
+
+/// A run that is wanted.
 struct Asked {
     run: Run,
-    give: Box<dyn FnOnce(Option<&[u8]>) + Send>,
+    give: Give,
 }
 
 /// The objects from which something is being read.
