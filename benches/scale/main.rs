@@ -1,8 +1,9 @@
 //! What a large image costs: time to open, memory, lookups, checkpoints, replay after a crash. docs/scale.md has its numbers.
 //!
 //! The image was written once in random blocks of 4 KiB; its map is made directly (`disk::synthetic`), its data are not there.
-//! Pages of the map are either written to the store before (`--written`) or made when they are read. The log that is written on top is
-//! real in both cases, in a local store.
+//! Leaves of the map are either written to the store before (`--written`) or made when they are read. Its inner pages, and the log that
+//! is written on top, are real in both cases, in a local store. What opens after a crash is a process of its own, so that its memory is
+//! that of a program which does nothing else.
 
 mod store;
 
@@ -44,6 +45,14 @@ struct Arguments {
     map_memory: u64,
     #[arg(long, default_value_t = 20_000)]
     lookups: u64,
+    /// Only what comes after a crash.
+    #[arg(long)]
+    crashes: bool,
+    /// Opens what is in this folder, with this many bytes of log between checkpoints, and says what that took.
+    #[arg(long, hide = true)]
+    reopen: Option<PathBuf>,
+    #[arg(long, hide = true, default_value_t = 0)]
+    checkpoint_log_bytes: u64,
     /// What cargo bench passes.
     #[arg(long, hide = true)]
     bench: bool,
@@ -80,9 +89,12 @@ struct Bench {
     names: DiskNames,
     options: DiskOptions,
     arguments: Arguments,
+    folder: PathBuf,
     report: Report,
     chance: u64,
 }
+
+const UUID: [u8; 16] = [7; 16];
 
 /// A field of /proc/self/status in bytes.
 fn status(field: &str) -> u64 {
@@ -104,18 +116,23 @@ fn mib(bytes: u64) -> String {
 
 fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    if arguments.reopen.is_some() {
+        return runtime.block_on(reopen(&arguments));
+    }
     let folder = match &arguments.folder {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
     };
-    let bar = ProgressBar::new(27)
+    let bar = ProgressBar::new(29)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {msg}")?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let mut bench = Bench::prepare(arguments, folder.path(), bar).await?;
-        bench.open().await?;
-        bench.lookups().await?;
-        bench.checkpoints().await?;
+        if !bench.arguments.crashes {
+            bench.open().await?;
+            bench.lookups().await?;
+            bench.checkpoints().await?;
+        }
         for spread in [1 << 18, bench.map.size_bytes() >> 12] {
             for log_mib in [16, 64, 256] {
                 bench.crash(log_mib << 20, spread).await?;
@@ -132,17 +149,15 @@ impl Bench {
         let mut report = Report { bar, rows: Vec::new() };
         report.step("laying the map out");
         let map = Arc::new(Synthetic::new(arguments.gib << 30, DEFAULT_SEGMENT_BYTES, 1));
-        let inner: Arc<dyn Store> =
-            LocalStore::open(&folder.join("store"), "scale", LocalOptions::default())?;
-        let names = DiskNames::new(inner.pool_lookup("rbd").await?, "", "scale", None);
-        let params = FormatParams::new(map.size_bytes(), [7; 16]);
+        let (inner, names) = local(folder).await?;
+        let params = FormatParams::new(map.size_bytes(), UUID);
         Disk::format(&inner, &names, &params).await?;
-        if arguments.written {
-            report.step("writing the map");
-            for number in map.objects() {
-                let data = map.read(number, 0, u64::MAX).unwrap_or_default();
-                run(&*inner, Request::new(names.map_object(number), vec![Op::WriteFull { data }])).await?;
-            }
+        report.step("writing the map");
+        let numbers: Vec<_> =
+            if arguments.written { map.objects().collect() } else { map.inner_objects().collect() };
+        for number in numbers {
+            let data = map.read(number, 0, u64::MAX).unwrap_or_default();
+            run(&*inner, Request::new(names.map_object(number), vec![Op::WriteFull { data }])).await?;
         }
         let root = map.root();
         let pairs = [(Bytes::from_static(ROOT_KEY.as_bytes()), Bytes::from(root.encode()))].into();
@@ -150,19 +165,17 @@ impl Bench {
         let ops = vec![Op::SetXattr { name: EPOCH_XATTR.into(), value: epoch }, Op::OmapSet { pairs }];
         run(&*inner, Request::new(names.header(), ops)).await?;
         let store = ScaleStore::new(inner, &names, (!arguments.written).then(|| map.clone()));
-        let cache = CacheOptions { writethrough_until_flush: false, ..CacheOptions::default() };
-        // GC would read the data, which are not there.
-        let map_memory_bytes = arguments.map_memory << 20;
-        let options = DiskOptions { gc: false, cache, map_memory_bytes, ..DiskOptions::default() };
-        let how = if arguments.written { "written to the store" } else { "made when read" };
+        let options = arguments.options();
+        let how = if arguments.written { "written to the store" } else { "leaves made when read" };
         report.row(
             "image",
             format!("{} GiB, {} regions, {} segments", arguments.gib, map.regions(), map.segments()),
         );
         report.row("map", format!("{} in {} objects, {how}", mib(map.map_bytes()), map.objects().count()));
         report.row("root", format!("{} bytes", root.encode().len()));
-        report.row("map memory option", mib(map_memory_bytes));
-        Ok(Bench { map, store, names, options, arguments, report, chance: 1 })
+        report.row("map memory option", mib(options.map_memory_bytes));
+        let folder = folder.to_owned();
+        Ok(Bench { map, store, names, options, arguments, folder, report, chance: 1 })
     }
 
     fn below(&mut self, limit: u64) -> u64 {
@@ -222,6 +235,15 @@ impl Bench {
         self.report.row("store reads of a lookup, inner pages not loaded", cold);
         drop(state);
         let (state, _) = self.state().await?;
+        self.report.step("lookups while the inner pages are loaded");
+        let (loader, begin) = (state.clone(), Instant::now());
+        let loading = tokio::spawn(async move { loader.warm().await.map(|()| begin.elapsed()) });
+        let beside = self.distribution(&state, 200, blocks).await?;
+        let (took, ended) = (begin.elapsed(), loading.await??);
+        self.report.row("store reads of a lookup, inner pages on their way", beside);
+        self.report.row("  200 lookups took, the loading took", format!("{took:.1?}, {ended:.1?}"));
+        drop(state);
+        let (state, _) = self.state().await?;
         self.report.step("loading inner pages");
         let reads = self.store.counters.reads.load(SeqCst);
         let begin = Instant::now();
@@ -254,13 +276,16 @@ impl Bench {
     async fn distribution(&mut self, state: &DiskState, lookups: u64, blocks: u64) -> Outcome<String> {
         let mut counts = std::collections::BTreeMap::<u64, u64>::new();
         let mut found = Vec::new();
+        // A lookup reads pages; several at once are read by the loading of inner pages beside it.
+        let counters = self.store.counters.clone();
+        let pages = || counters.page_reads.load(SeqCst);
         for _ in 0..lookups {
             let lba = self.below(blocks);
-            let reads = self.store.counters.reads.load(SeqCst);
+            let reads = pages();
             found.clear();
             state.map().lookup(Lba(lba), 1, &mut found).await?;
             assert_eq!(found, [MapExtent { lba: Lba(lba), blocks: 1, loc: Some(self.map.place(lba)) }]);
-            *counts.entry(self.store.counters.reads.load(SeqCst) - reads).or_default() += 1;
+            *counts.entry(pages() - reads).or_default() += 1;
         }
         Ok(counts.iter().map(|(reads, count)| format!("{reads}: {count}")).collect::<Vec<_>>().join(", "))
     }
@@ -346,29 +371,70 @@ impl Bench {
         disk.flush().await?;
         client.die();
         drop(disk);
-        let before = reset_peak();
-        let begin = Instant::now();
-        let disk = Disk::open(self.store.client(), self.names.clone(), options, TokioEnv::current()).await?;
-        disk.acquire().await?;
-        let took = begin.elapsed();
-        let (stats, peak) = (disk.stats(), status("VmHWM").saturating_sub(before));
-        disk.close().await?;
+        let mut child = std::process::Command::new(std::env::current_exe()?);
+        child
+            .arg("--reopen")
+            .arg(&self.folder)
+            .arg("--checkpoint-log-bytes")
+            .arg(checkpoint_log_bytes.to_string());
+        child.arg("--gib").arg(self.arguments.gib.to_string());
+        child.arg("--map-memory").arg(self.arguments.map_memory.to_string());
+        child.args(self.arguments.written.then_some("--written"));
+        let output = tokio::task::spawn_blocking(move || child.output()).await??;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into());
+        }
+        let outcome = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         self.report.row(
             format!(
                 "crash: checkpoints each {}, writes over {} GiB",
                 mib(checkpoint_log_bytes),
                 blocks >> 18
             ),
-            format!(
-                "{} written, replayed {} in {} records, opened in {took:.2?}; peak memory {}",
-                mib(written),
-                mib(stats.replayed_bytes),
-                stats.replayed_records,
-                mib(peak)
-            ),
+            format!("{} written, {} in no checkpoint; {outcome}", mib(written), mib(most)),
         );
         Ok(())
     }
+}
+
+impl Arguments {
+    fn options(&self) -> DiskOptions {
+        let cache = CacheOptions { writethrough_until_flush: false, ..CacheOptions::default() };
+        // GC would read the data, which are not there.
+        DiskOptions { gc: false, cache, map_memory_bytes: self.map_memory << 20, ..DiskOptions::default() }
+    }
+}
+
+async fn local(folder: &std::path::Path) -> Outcome<(Arc<dyn Store>, DiskNames)> {
+    let store = LocalStore::open(&folder.join("store"), "scale", LocalOptions::default())?;
+    let names = DiskNames::new(store.pool_lookup("rbd").await?, "", "scale", None);
+    Ok((store, names))
+}
+
+/// Opens the image that another process has left, as a writer; says what that took.
+async fn reopen(arguments: &Arguments) -> Outcome<()> {
+    let (inner, names) = local(arguments.reopen.as_deref().ok_or("no folder")?).await?;
+    let map = Arc::new(Synthetic::new(arguments.gib << 30, DEFAULT_SEGMENT_BYTES, 1));
+    let store = ScaleStore::new(inner, &names, (!arguments.written).then_some(map));
+    let options = DiskOptions { checkpoint_log_bytes: arguments.checkpoint_log_bytes, ..arguments.options() };
+    let before = reset_peak();
+    let begin = Instant::now();
+    let disk = Disk::open(store.client(), names, options, TokioEnv::current()).await?;
+    let read = (begin.elapsed(), status("VmHWM").saturating_sub(before));
+    disk.acquire().await?;
+    let took = begin.elapsed();
+    let (stats, peak) = (disk.stats(), status("VmHWM").saturating_sub(before));
+    disk.close().await?;
+    println!(
+        "replayed {} in {} records, opened in {took:.2?}, of that as a reader {:.2?}; peak memory {}, as a reader {}",
+        mib(stats.replayed_bytes),
+        stats.replayed_records,
+        read.0,
+        mib(peak),
+        mib(read.1)
+    );
+    store.shutdown().await;
+    Ok(())
 }
 
 async fn run(store: &dyn Store, request: Request) -> Outcome<Reply> {

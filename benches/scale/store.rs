@@ -1,5 +1,5 @@
-//! A store with a map that was not written: pages are made when they are read. All else goes to the store under it. It
-//! counts what is done with map objects, and its client can die.
+//! A store with a map that was not written, but for its inner pages: the others are made when they are read. All else goes to the
+//! store under it. It counts what is done with map objects, and its client can die.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -19,6 +19,8 @@ use logrbd::store::{
 #[derive(Default)]
 pub struct Counters {
     pub reads: AtomicU64,
+    /// Of them, those of no more than a page may have.
+    pub page_reads: AtomicU64,
     pub objects: AtomicU64,
     pub bytes: AtomicU64,
     /// Bytes of omap values set in the header: roots.
@@ -29,6 +31,7 @@ pub struct ScaleStore {
     inner: Arc<dyn Store>,
     /// `None`: the map was written.
     map: Option<Arc<Synthetic>>,
+    written: Arc<BTreeSet<u64>>,
     prefix: String,
     header: Target,
     removed: Arc<Mutex<BTreeSet<u64>>>,
@@ -38,9 +41,11 @@ pub struct ScaleStore {
 
 impl ScaleStore {
     pub fn new(inner: Arc<dyn Store>, names: &DiskNames, map: Option<Arc<Synthetic>>) -> Arc<ScaleStore> {
+        let written = map.iter().flat_map(|map| map.inner_objects().map(|number| number.0)).collect();
         Arc::new(ScaleStore {
             inner,
             map,
+            written: Arc::new(written),
             prefix: names.map_prefix(),
             header: names.header(),
             removed: Arc::default(),
@@ -54,6 +59,7 @@ impl ScaleStore {
         Arc::new(ScaleStore {
             inner: self.inner.clone(),
             map: self.map.clone(),
+            written: self.written.clone(),
             prefix: self.prefix.clone(),
             header: self.header.clone(),
             removed: self.removed.clone(),
@@ -70,8 +76,10 @@ impl ScaleStore {
     fn count(&self, request: &Request, number: Option<u64>) {
         for (op, _) in &request.ops {
             match op {
-                Op::Read { .. } if number.is_some() => {
+                Op::Read { length, .. } if number.is_some() => {
+                    let page = u64::from(*length <= 66 << 10);
                     self.counters.reads.fetch_add(1, SeqCst);
+                    self.counters.page_reads.fetch_add(page, SeqCst);
                 }
                 Op::WriteFull { data } if number.is_some() => {
                     self.counters.objects.fetch_add(1, SeqCst);
@@ -88,7 +96,7 @@ impl ScaleStore {
 
     /// The answer to an op list on an object of the map that was not written; `None`: it is not one.
     fn synthetic(&self, request: &Request, number: u64) -> Option<Reply> {
-        let map = self.map.as_ref()?;
+        let map = self.map.as_ref().filter(|_| !self.written.contains(&number))?;
         map.read(MapObjectNumber(number), 0, 0)?;
         let mut removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut reply = Reply { result: 0, version: 1, ops: Vec::new() };

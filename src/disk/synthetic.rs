@@ -123,6 +123,14 @@ impl Synthetic {
         (1..=self.objects.len() as u64).map(|counter| MapObjectNumber(u64::from(EPOCH.0) << 32 | counter))
     }
 
+    /// Those that hold a page over leaves.
+    pub fn inner_objects(&self) -> impl Iterator<Item = MapObjectNumber> {
+        let ends = self.objects.iter().skip(1).map(|(first, _)| *first).chain([self.pages()]);
+        let inner = |(first, end)| (first..end).any(|number| self.key(number).level > 0);
+        let objects = self.objects().zip(self.objects.iter().map(|(first, _)| *first).zip(ends));
+        objects.filter(move |(_, pages)| inner(*pages)).map(|(number, _)| number)
+    }
+
     /// Bytes of all map objects.
     pub fn map_bytes(&self) -> u64 {
         self.objects.iter().map(|(_, bytes)| u64::from(*bytes)).sum()
