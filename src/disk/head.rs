@@ -10,7 +10,7 @@ use super::replay::{LogPosition, LogRecord};
 use super::sabotage::{Sabotage, broken};
 use super::shared::Shared;
 use super::state::{DiskState, GcMove, RecordAt};
-use super::{DiskResult, ExtentMap, Loc, Lsn, MapExtent, RootBlob, SnapshotId, SnapshotRoot};
+use super::{DiskResult, ExtentMap, Lba, Loc, Lsn, MapExtent, Pressure, RootBlob, SnapshotId, SnapshotRoot};
 
 pub(crate) struct Head {
     pub shared: Arc<Shared>,
@@ -62,6 +62,16 @@ impl Head {
 
     pub fn size_bytes(&self) -> u64 {
         self.state.size_bytes()
+    }
+
+    /// The map's pressure if a record of these extents were to be applied.
+    pub fn pressure_before<'a>(&self, extents: impl Iterator<Item = &'a (Extent, Option<Loc>)>) -> Pressure {
+        self.state.pressure_before(runs(extents))
+    }
+
+    /// Whether the map has room for these records without a checkpoint.
+    pub fn has_room_for<'a>(&self, extents: impl Iterator<Item = &'a (Extent, Option<Loc>)>) -> bool {
+        self.state.has_room_for(runs(extents))
     }
 
     pub async fn apply_log(&self, record: &LogRecord) -> DiskResult<()> {
@@ -119,4 +129,11 @@ impl Head {
             }
         }
     }
+}
+
+/// What changes the map. A hole changes pages at its edges alone.
+fn runs<'a>(extents: impl Iterator<Item = &'a (Extent, Option<Loc>)>) -> impl Iterator<Item = (Lba, u32)> {
+    extents
+        .filter(|(extent, _)| extent.kind == ExtentKind::Data)
+        .map(|(extent, _)| (extent.lba, extent.blocks))
 }

@@ -2,8 +2,8 @@
 //! memory stays below its limit, a checkpoint costs what was changed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 
@@ -19,11 +19,26 @@ struct Objects {
     map: Synthetic,
     new: MemoryObjects,
     reads: AtomicU64,
+    /// Whose memory is looked at with each request, and the most that was seen.
+    watched: OnceLock<Weak<DiskState>>,
+    most_memory: AtomicUsize,
 }
 
 impl Objects {
     fn new(map: Synthetic) -> Arc<Objects> {
-        Arc::new(Objects { map, new: MemoryObjects::default(), reads: AtomicU64::new(0) })
+        Arc::new(Objects {
+            map,
+            new: MemoryObjects::default(),
+            reads: AtomicU64::new(0),
+            watched: OnceLock::new(),
+            most_memory: AtomicUsize::new(0),
+        })
+    }
+
+    fn watch(&self) {
+        if let Some(state) = self.watched.get().and_then(Weak::upgrade) {
+            self.most_memory.fetch_max(state.memory_bytes(), Relaxed);
+        }
     }
 
     /// (objects, bytes)
@@ -35,6 +50,7 @@ impl Objects {
 impl MapObjects for Objects {
     fn read(&self, page: PageRef) -> BoxFuture<Result<Bytes, DiskError>> {
         self.reads.fetch_add(1, Relaxed);
+        self.watch();
         match self.map.read(page.object, u64::from(page.offset), u64::from(page.length)) {
             Some(bytes) => Box::pin(async move { Ok(bytes) }),
             None => self.new.read(page),
@@ -42,6 +58,7 @@ impl MapObjects for Objects {
     }
 
     fn write(&self, number: MapObjectNumber, data: Bytes) -> BoxFuture<Result<(), DiskError>> {
+        self.watch();
         self.new.write(number, data)
     }
 
@@ -180,5 +197,61 @@ fn a_checkpoint_costs_what_was_changed() {
             assert!(bytes >= changed * 19_000 && bytes <= most, "{changed} regions: {bytes} bytes");
             assert!(count as u64 <= bytes / (4 << 20) + 1, "{changed} regions: {count} objects");
         }
+    });
+}
+
+/// Records that change hundreds of pages each, while clean ones take all the memory there is, and checkpoints of them.
+#[test]
+fn changes_and_checkpoints_keep_within_the_memory() {
+    block_on(async {
+        const CHANGED: u64 = 300;
+        let objects = Objects::new(Synthetic::new(SIZE, DEFAULT_SEGMENT_BYTES, 1));
+        let root = objects.map.root();
+        let state = DiskState::open_on(objects.clone(), &root, LIMIT, false).await.unwrap();
+        let mut chance = Chance::new(3);
+        while state.memory_bytes() < LIMIT / 20 * 19 {
+            check_lookup(&state, &objects.map, chance.below(SIZE / BLOCK_BYTES)).await;
+        }
+        objects.watched.set(Arc::downgrade(&state)).unwrap();
+        let step = objects.map.regions() / CHANGED;
+        let record = |n: u64| {
+            let at = RecordAt {
+                lsn: Lsn(root.lsn.0 + 1 + n),
+                segment: SegmentSeq(objects.map.segments() + 1 + n),
+                bytes: 4 << 20,
+                payload: None,
+            };
+            let extent = |i| {
+                let loc = Loc { segment: at.segment, unit: 8 }.nth(i as u32);
+                MapExtent { lba: Lba(i * step * REGION_BLOCKS + n), blocks: 1, loc: Some(loc) }
+            };
+            (at, (0..CHANGED).map(extent).collect::<Vec<_>>())
+        };
+        let runs = |extents: &[MapExtent]| {
+            let runs: Vec<_> = extents.iter().map(|extent| (extent.lba, extent.blocks)).collect();
+            runs.into_iter()
+        };
+        let (at, extents) = record(0);
+        assert_eq!(state.pressure_before(runs(&extents)), Pressure::None);
+        state.apply_data(at, &extents).await.unwrap();
+        // Less than half of the memory is changed. The next record changes the same regions, and other segments' entries.
+        assert_eq!(state.pressure(), Pressure::None);
+        let (at, extents) = record(1);
+        assert_eq!(state.pressure_before(runs(&extents)), Pressure::Checkpoint);
+        let mut frozen = state.freeze(Replay::default()).unwrap().unwrap();
+        assert!(frozen.changed_pages() > 600, "{}", frozen.changed_pages());
+        // They are changed again before they are encoded: the old versions go one by one.
+        state.apply_data(at, &extents).await.unwrap();
+        let copies = state.memory_bytes();
+        frozen.write().await.unwrap();
+        let written = state.memory_bytes();
+        assert!(written + CHANGED as usize * 19_000 < copies, "{written} of {copies} bytes");
+        frozen.published();
+        let mut frozen = state.freeze(Replay::default()).unwrap().unwrap();
+        frozen.write().await.unwrap();
+        frozen.published();
+        // Sixteen pages are loaded at once.
+        let most = objects.most_memory.load(Relaxed);
+        assert!(most > LIMIT / 10 * 9 && most < LIMIT + 16 * 25_000, "{most}");
     });
 }

@@ -15,7 +15,7 @@ use super::header::Header;
 use super::log::{RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::payload::remove_ended;
 use super::reader::{Lender, Lent, Reader, Replayed};
-use super::replay::{LogCursor, Loss, Peek, Step};
+use super::replay::{LogCursor, LogPosition, Loss, Peek, Step};
 use super::sabotage::{Accepted, Sabotage, accepted, broken};
 use super::shared::{Shared, data_of, epoch_at_most, epoch_is, get_epoch, set_epoch, store_error, when_full};
 use super::ssd::{self, LocalChanges, MARK_KEY};
@@ -120,10 +120,16 @@ async fn replay(
     let mut suspect: Option<Loss> = None;
     loop {
         if roomy && head.state.pressure() >= Pressure::Checkpoint {
-            roomy = make_room(shared, &head, &cursor, &mut begun_with, &mut stats).await?;
+            let position = cursor.position();
+            roomy = make_room(shared, &head, position, &cursor, &mut begun_with, &mut stats).await?;
         }
+        let before = cursor.position();
         match cursor.step(shared).await? {
             Step::Records(records) => {
+                let extents = records.iter().flat_map(|record| &record.index.extents);
+                if roomy && head.pressure_before(extents) >= Pressure::Checkpoint {
+                    roomy = make_room(shared, &head, before, &cursor, &mut begun_with, &mut stats).await?;
+                }
                 for record in &records {
                     head.apply_log(record).await?;
                 }
@@ -176,12 +182,13 @@ async fn replay(
     }
 }
 
-/// Publishes what is replayed, before the changed pages take more memory than the map may have. It is final: no older
+/// Publishes what is replayed, up to `position`, before the changed pages take more memory than the map may have. It is final: no older
 /// writer can add to segments that are sealed, and whoever comes next would accept the same records. False: it could
 /// not be done, and memory has to do.
 async fn make_room(
     shared: &Shared,
     head: &Head,
+    position: LogPosition,
     cursor: &LogCursor,
     begun_with: &mut Option<RootBlob>,
     stats: &mut DiskStats,
@@ -198,7 +205,6 @@ async fn make_room(
         tracing::warn!("no checkpoint during replay: {error}");
         return Ok(false);
     }
-    let position = cursor.position();
     let replay = Replay { segment: position.segment, offset: position.offset as u32 };
     let Some(frozen) = head.state.freeze(replay)? else { return Ok(false) };
     let no_pairs = |_: &RootBlob| BTreeMap::new();
@@ -219,8 +225,8 @@ async fn make_room(
     }
 }
 
-/// Loads the map's inner pages beside what the writer does. What cannot be loaded now fails when it is needed.
-fn start_warming(shared: &Arc<Shared>, head: &Head) {
+/// Loads the map's inner pages beside what the opener does. What cannot be loaded now fails when it is needed.
+pub(crate) fn start_warming(shared: &Arc<Shared>, head: &Head) {
     let state = head.state.clone();
     shared.env.spawn(Box::pin(async move {
         if let Err(error) = state.warm().await {

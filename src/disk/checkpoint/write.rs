@@ -1,6 +1,6 @@
 //! Freezes the state between two records and writes the changed pages into new map objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,8 +16,11 @@ use crate::store::BoxFuture;
 
 /// A map object is closed when it is this long. Small enough that cleaning one is little work.
 pub(crate) const OBJECT_BYTES: usize = 4 << 20;
-/// Map objects being written at once.
-const WRITES_AT_ONCE: usize = 4;
+/// Map objects being written at once; with the one that is being filled they take as many times `OBJECT_BYTES` and one of the
+/// map's memory.
+const WRITES_AT_ONCE: usize = 2;
+/// No page is encoded longer than this: a region of single blocks that cannot be packed.
+const LONGEST_PAGE: usize = 66 << 10;
 
 /// The state between two records, on its way to the store. If it is dropped before `published`, its pages count as
 /// changed again.
@@ -93,7 +96,9 @@ impl Frozen {
             state: self.state.clone(),
             buffer: Vec::new(),
             number: None,
-            in_flight: Vec::new(),
+            // What is encoded is shorter.
+            expected: self.pages.iter().flat_map(|frozen| &frozen.page).map(Page::memory).sum(),
+            in_flight: VecDeque::new(),
             written: Vec::new(),
         };
         let result = self.write_pages(&mut writer).await;
@@ -120,9 +125,10 @@ impl Frozen {
     /// Lower levels first, so that each inner page can name its children's new places.
     async fn write_pages(&mut self, writer: &mut Writer) -> Result<(), DiskError> {
         let mut updates: BTreeMap<PageKey, Vec<(usize, Option<Child>)>> = BTreeMap::new();
-        for frozen in &self.pages {
+        for frozen in &mut self.pages {
             let key = frozen.key;
-            let mut page = frozen.page.clone();
+            let Some(kept) = frozen.page.take() else { continue };
+            let mut page = kept.clone();
             if let (Page::Inner(inner), Some(updates)) = (&mut page, updates.remove(&key)) {
                 let inner = Arc::<Inner>::make_mut(inner);
                 for (slot, child) in updates {
@@ -139,6 +145,8 @@ impl Frozen {
                 };
                 Some(Child { page: writer.put(key, &page).await?, count })
             };
+            drop(page);
+            self.state.pages.lock().cache.encoded(key, frozen.ticket, kept);
             match key.parent() {
                 Some((parent, slot)) => updates.entry(parent).or_default().push((slot, new)),
                 None => self.root.tops[key.tree as usize] = new,
@@ -237,7 +245,10 @@ struct Writer {
     state: Arc<DiskState>,
     buffer: Vec<u8>,
     number: Option<MapObjectNumber>,
-    in_flight: Vec<BoxFuture<Result<(), DiskError>>>,
+    /// Bytes that may follow.
+    expected: usize,
+    /// Writes that were begun, and their bytes.
+    in_flight: VecDeque<(usize, BoxFuture<Result<(), DiskError>>)>,
     written: Vec<(MapObjectNumber, u32)>,
 }
 
@@ -248,11 +259,15 @@ impl Writer {
             None => {
                 let number = self.state.next_object()?;
                 self.number = Some(number);
+                // At once: a buffer that grows is there twice while it moves.
+                self.buffer.reserve_exact(self.expected.min(OBJECT_BYTES + LONGEST_PAGE));
+                self.count();
                 number
             }
         };
         let offset = self.buffer.len() as u32;
         let length = encode(key, page, &mut self.buffer);
+        self.expected = self.expected.saturating_sub(page.memory());
         if self.buffer.len() >= OBJECT_BYTES {
             self.close().await?;
         }
@@ -264,23 +279,33 @@ impl Writer {
         if let Some(number) = self.number.take() {
             let data = Bytes::from(std::mem::take(&mut self.buffer));
             self.written.push((number, data.len() as u32));
-            if self.in_flight.len() >= WRITES_AT_ONCE {
-                self.in_flight.remove(0).await?;
+            if self.in_flight.len() >= WRITES_AT_ONCE
+                && let Some((_, write)) = self.in_flight.pop_front()
+            {
+                write.await?;
             }
-            self.in_flight.push(self.objects.write(number, data));
+            self.in_flight.push_back((data.len(), self.objects.write(number, data)));
+            self.count();
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
+    /// What is encoded counts as the map's memory.
+    fn count(&self) {
+        let in_flight: usize = self.in_flight.iter().map(|(bytes, _)| bytes).sum();
+        self.state.pages.lock().cache.set_encoded(self.buffer.capacity() + in_flight);
+    }
+
     async fn end(&mut self) -> Result<(), DiskError> {
         self.close().await?;
-        for write in std::mem::take(&mut self.in_flight) {
+        for (_, write) in std::mem::take(&mut self.in_flight) {
             if broken(Sabotage::CheckpointBeforePages) {
                 continue;
             }
             write.await?;
         }
+        self.count();
         Ok(())
     }
 }

@@ -32,6 +32,11 @@ impl Hasher for KeyHasher {
     }
 }
 
+/// A leaf in memory beside what is stored of it.
+const LEAF_OVERHEAD: usize = 512;
+/// A leaf of which nothing is known: a region that was written at random.
+const UNKNOWN_LEAF: usize = 22 << 10;
+
 struct Slot {
     page: Page,
     /// Tells this slot from an earlier one of the same key.
@@ -43,6 +48,8 @@ struct Slot {
     changed: bool,
     /// Part of the checkpoint that is being written.
     writing: bool,
+    /// That checkpoint still needs this version: it was neither encoded nor changed since the freeze.
+    frozen: bool,
     /// Has an entry in a ring.
     in_ring: bool,
 }
@@ -75,7 +82,8 @@ pub(crate) enum Found {
 pub(crate) struct FrozenPage {
     pub key: PageKey,
     pub ticket: u64,
-    pub page: Page,
+    /// `None`: it is encoded.
+    pub page: Option<Page>,
     /// Its stored version, which the checkpoint replaces.
     pub old: Option<Child>,
 }
@@ -94,6 +102,8 @@ pub(crate) struct Cache {
     held: usize,
     /// Bytes of old versions that the checkpoint being written holds.
     copies: usize,
+    /// Bytes of encoded pages on their way to the store.
+    encoded: usize,
     /// Bytes of what is no page and shares the limit.
     beside: usize,
     next_ticket: u64,
@@ -110,6 +120,7 @@ impl Cache {
             bytes: 0,
             held: 0,
             copies: 0,
+            encoded: 0,
             beside: 0,
             next_ticket: 1,
         }
@@ -134,14 +145,20 @@ impl Cache {
         self.evict();
     }
 
-    /// Bytes of all pages in memory.
+    /// Bytes of all pages in memory, also those that are encoded and on their way to the store.
     pub fn bytes(&self) -> usize {
-        self.bytes + self.copies
+        self.bytes + self.copies + self.encoded
     }
 
     /// Bytes that cannot be given back before a checkpoint.
     pub fn held(&self) -> usize {
-        self.held + self.copies
+        self.held + self.copies + self.encoded
+    }
+
+    /// What the checkpoint has encoded and not written yet; clean pages make room for it.
+    pub fn set_encoded(&mut self, bytes: usize) {
+        self.encoded = bytes;
+        self.evict();
     }
 
     pub fn contains(&self, key: PageKey) -> bool {
@@ -180,6 +197,7 @@ impl Cache {
             referenced: true,
             changed: false,
             writing: false,
+            frozen: false,
             in_ring: false,
         };
         let old = self.slots.insert(key, slot);
@@ -194,6 +212,9 @@ impl Cache {
         self.bytes -= slot.bytes;
         if slot.held() {
             self.held -= slot.bytes;
+        }
+        if slot.frozen {
+            self.copies += slot.bytes;
         }
         Some(slot.page)
     }
@@ -211,6 +232,20 @@ impl Cache {
         {
             slot.pins -= 1;
             self.enter_ring(key);
+        }
+    }
+
+    /// About how many bytes more are held when this page is changed, those above it aside.
+    pub fn cost_of_change(&self, page: PageKey) -> usize {
+        match self.slots.get(&page) {
+            Some(slot) if slot.changed => 0,
+            Some(slot) => slot.bytes,
+            // In memory a page takes what it takes stored, and what the cache needs.
+            None if page.level > 0 => Page::empty(page).memory(),
+            None => match self.entry(page) {
+                Some(child) => child.map_or(0, |child| child.page.length as usize) + LEAF_OVERHEAD,
+                None => UNKNOWN_LEAF,
+            },
         }
     }
 
@@ -240,7 +275,7 @@ impl Cache {
     /// Changes a page without marking it: for what the stored version has already.
     fn edit<R>(&mut self, key: PageKey, change: impl FnOnce(&mut Page) -> R) -> R {
         let slot = self.slots.get_mut(&key).expect("a page that is changed is in memory");
-        if slot.writing && slot.page.is_shared() {
+        if std::mem::take(&mut slot.frozen) {
             self.copies += slot.bytes;
         }
         let result = change(&mut slot.page);
@@ -307,11 +342,20 @@ impl Cache {
                 debug_assert!(!slot.writing, "one checkpoint at a time");
                 slot.changed = false;
                 slot.writing = true;
-                frozen.push(FrozenPage { key, ticket: slot.ticket, page: slot.page.clone(), old });
+                slot.frozen = true;
+                frozen.push(FrozenPage { key, ticket: slot.ticket, page: Some(slot.page.clone()), old });
             }
         }
         frozen.sort_unstable_by_key(|page| page.key);
         frozen
+    }
+
+    /// The checkpoint has encoded a page and needs this version no more.
+    pub fn encoded(&mut self, key: PageKey, ticket: u64, page: Page) {
+        match self.slots.get_mut(&key) {
+            Some(slot) if slot.ticket == ticket && slot.frozen => slot.frozen = false,
+            Some(_) | None => self.copies -= page.memory(),
+        }
     }
 
     /// Ends the writing of a frozen page: it was stored, or (`failed`) counts as changed again.
@@ -323,6 +367,7 @@ impl Cache {
         }
         debug_assert!(slot.writing);
         slot.writing = false;
+        slot.frozen = false;
         if failed && !slot.changed {
             slot.changed = true;
             self.changed.push(key);
@@ -336,7 +381,7 @@ impl Cache {
 
     /// After the last `finish` of a checkpoint: its copies are gone.
     pub fn finished(&mut self) {
-        self.copies = 0;
+        (self.copies, self.encoded) = (0, 0);
         self.evict();
     }
 
@@ -353,7 +398,7 @@ impl Cache {
         for ring in 0..self.rings.len() {
             // Twice around: the first time takes away the marks of use.
             let mut steps = 2 * self.rings[ring].len();
-            while self.bytes + self.copies > self.limit() && steps > 0 {
+            while self.bytes() > self.limit() && steps > 0 {
                 steps -= 1;
                 let Some((key, ticket)) = self.rings[ring].pop_front() else { break };
                 let Some(slot) = self.slots.get_mut(&key) else { continue };

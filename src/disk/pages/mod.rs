@@ -72,6 +72,8 @@ impl Pins {
         if !old.is_empty() {
             let mut core = self.pages.core.lock();
             old.into_iter().for_each(|pin| core.cache.unpin(pin));
+            // A page was loaded; a record may need thousands.
+            core.cache.evict();
         }
     }
 }

@@ -141,23 +141,23 @@ impl Page {
         }
     }
 
-    /// Bytes of memory that the page takes, with what the cache needs for it.
+    /// Bytes of memory that the page takes: with what the cache needs for it, and a checkpoint that writes it.
     pub fn memory(&self) -> usize {
-        const OVERHEAD: usize = 128;
-        OVERHEAD
-            + match self {
-                Page::Inner(_) => size_of::<Inner>() + FANOUT * size_of::<Option<Child>>(),
-                Page::Region(region) => size_of::<Region>() + region.memory(),
-                Page::Segments(page) => page.memory(),
+        // The slot in a table that may be half empty, an entry in a ring and in the list of changes; in a checkpoint, the
+        // frozen page, its new place, and the place's way to the parent.
+        const OVERHEAD: usize = 384;
+        let (own, beside) = match self {
+            Page::Inner(inner) => {
+                (size_of::<Inner>(), inner.children.capacity() * size_of::<Option<Child>>())
             }
+            Page::Region(region) => (size_of::<Region>(), region.memory()),
+            Page::Segments(page) => (size_of::<SegmentPage>(), page.memory()),
+        };
+        OVERHEAD + allocated(2 * size_of::<usize>() + own) + allocated(beside)
     }
+}
 
-    /// Whether someone else holds this version too, so that a change must copy it.
-    pub fn is_shared(&self) -> bool {
-        match self {
-            Page::Inner(inner) => Arc::strong_count(inner) > 1,
-            Page::Region(region) => Arc::strong_count(region) > 1,
-            Page::Segments(page) => Arc::strong_count(page) > 1,
-        }
-    }
+/// What an allocator takes for so many bytes, at least: a word before them, in steps of 16.
+fn allocated(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + size_of::<usize>()).next_multiple_of(16) }
 }

@@ -57,8 +57,9 @@ impl SegmentPage {
         self.live
     }
 
+    /// Bytes of memory beside the struct itself.
     pub fn memory(&self) -> usize {
-        size_of::<SegmentPage>() + self.entries.len() * size_of::<Option<SegmentInfo>>()
+        self.entries.len() * size_of::<Option<SegmentInfo>>()
     }
 
     pub fn get(&self, slot: usize) -> Option<SegmentInfo> {

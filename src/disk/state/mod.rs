@@ -25,10 +25,10 @@ use crate::sync::Mutex;
 use super::checkpoint::{Object, RootBlob};
 use super::map::{self, ExtentMap, MapExtent, change};
 use super::names::MapObjectNumber;
-use super::pages::{MapObjects, PageKey, Pages, StoreObjects};
+use super::pages::{Core, MapObjects, PageKey, Pages, StoreObjects};
 use super::payload::PayloadEpochs;
 use super::sabotage::{Sabotage, broken};
-use super::segments::{SegmentInfo, SegmentTotals, leaf_of};
+use super::segments::{PAGE_SEGMENTS, SegmentInfo, SegmentTotals, leaf_of};
 use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, LocalSeq, Lsn, SegmentSeq, WriterEpoch};
 use crate::store::Store;
 pub(crate) use correct::{Corrections, Sums};
@@ -38,6 +38,10 @@ use dead::DeadSegments;
 const REAP_PER_RECORD: usize = 2;
 /// Memory of an entry in the table of map objects, with what the tree needs for it.
 const OBJECT_MEMORY: usize = 2 * size_of::<(MapObjectNumber, Object)>();
+/// Memory of a page of the segment table.
+const TABLE_PAGE_BYTES: usize = 21 << 10;
+/// See `has_room_for`. In the simulation so little that some worlds with little memory come to it.
+const LEAST_ROOM: usize = if cfg!(test) { 128 << 10 } else { 32 << 20 };
 /// More cut-off subtrees than this are looked at at once, so that the root stays small.
 pub(crate) const MAX_DROPPED: usize = 1024;
 
@@ -290,15 +294,53 @@ impl DiskState {
 
     /// Changed pages stay in memory, so a checkpoint must come before they take all of it.
     pub fn pressure(&self) -> Pressure {
+        self.pressure_before(std::iter::empty())
+    }
+
+    /// As `pressure`, before a record of these runs of blocks is applied: one of 8 MiB may change two thousand regions,
+    /// and as many pages of the segment table.
+    pub fn pressure_before(&self, runs: impl Iterator<Item = (Lba, u32)>) -> Pressure {
         let core = self.pages.lock();
         let (held, limit) = (core.cache.held(), core.cache.limit());
-        if held >= limit / 10 * 9 {
+        // However large it is: what was changed before it has some room.
+        let need = self.cost_of_changes(&core, runs).min(limit / 2);
+        if held + need >= limit / 10 * 9 {
             Pressure::Stop
-        } else if held >= limit / 2 {
+        } else if held + need / 2 >= limit / 2 {
             Pressure::Checkpoint
         } else {
             Pressure::None
         }
+    }
+
+    /// Whether all of these changes can be in memory with what is changed already, and no checkpoint between them: a
+    /// reader takes none. A limit that is smaller than what a few records need is not kept so strictly.
+    pub fn has_room_for(&self, runs: impl Iterator<Item = (Lba, u32)>) -> bool {
+        let core = self.pages.lock();
+        let room = (core.cache.limit() / 10 * 9).max(LEAST_ROOM);
+        core.cache.held() + self.cost_of_changes(&core, runs) < room
+    }
+
+    /// Bytes that become held when these runs of blocks change, at most about.
+    fn cost_of_changes(&self, core: &Core, runs: impl Iterator<Item = (Lba, u32)>) -> usize {
+        let (mut need, mut blocks, mut last) = (0, 0, None);
+        for (lba, count) in runs.filter(|(_, count)| *count > 0) {
+            blocks += u64::from(count);
+            for leaf in change::leaves(lba, u64::from(count)) {
+                let parent = leaf.ancestor(1);
+                if last.is_none_or(|last: PageKey| last.ancestor(1) != parent) {
+                    need += core.cache.cost_of_change(parent);
+                }
+                if last != Some(leaf) {
+                    need += core.cache.cost_of_change(leaf);
+                }
+                last = Some(leaf);
+            }
+        }
+        // A page of the segment table for each block that dies, if there are so many.
+        let newest = self.meta.lock().published.map_or(0, |(_, segment)| segment.0);
+        let pages = blocks.min(core.totals.segments).min(newest / PAGE_SEGMENTS + 1) as usize;
+        need + pages * TABLE_PAGE_BYTES
     }
 
     /// Applies a Data record: runs of data (in slots of this record) and holes.
@@ -386,6 +428,8 @@ impl DiskState {
                         change::remove(&mut core, at.lsn, extent.lba, blocks, &mut displaced);
                     }
                 }
+                // While a checkpoint is written, what is changed is there twice.
+                core.cache.evict();
             }
         }
         let written = gained.iter().map(|&(_, blocks, _)| (blocks, at.lsn)).collect::<Vec<_>>();
@@ -417,6 +461,7 @@ impl DiskState {
                 // The copy is as old as its source.
                 let age = table::get(&mut core, moved.from.segment).map_or(at.lsn, |info| info.age);
                 written.push((moved.blocks, age));
+                core.cache.evict();
             }
         }
         self.count_changes(at, &written, &live, &displaced).await

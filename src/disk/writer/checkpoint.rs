@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{State, Writer};
+use super::{Stage, State, Writer};
 use crate::disk::header::{Header, SNAP_SEQ_KEY, Snapshot};
 use crate::disk::payload::remove_ended;
 use crate::disk::sabotage::{Sabotage, broken};
@@ -86,15 +86,21 @@ impl Writer {
         let patience = if checkpoint.failed_at.is_some() { 2 } else { 1 };
         let long =
             state.stats.replay_bytes >= self.shared.options.checkpoint_log_bytes.saturating_mul(patience);
-        let full = self.head.state.pressure() >= Pressure::Checkpoint;
+        let full = || self.pressure(state) >= Pressure::Checkpoint;
         let again = checkpoint.failed_at != Some(state.applied);
-        (again && (long || full)).then_some(Due::Soon)
+        (again && (long || full())).then_some(Due::Soon)
     }
 
     /// Whether no more records may be applied before a checkpoint has ended: the map has no room for more changes, or
     /// replay would become too long. A disk that is being closed brings home what it accepted all the same.
     pub(super) fn must_wait_for_checkpoint(&self, state: &State) -> bool {
-        (state.checkpoint.running && self.head.state.pressure() >= Pressure::Stop) || self.log_is_long(state)
+        (state.checkpoint.running && self.pressure(state) >= Pressure::Stop) || self.log_is_long(state)
+    }
+
+    /// The map's, with what the next record will change.
+    fn pressure(&self, state: &State) -> Pressure {
+        let next = state.queue.front().filter(|queued| queued.stage == Stage::Durable);
+        self.head.pressure_before(next.iter().flat_map(|queued| &queued.record.extents))
     }
 
     fn log_is_long(&self, state: &State) -> bool {
@@ -242,7 +248,12 @@ impl Writer {
                 }
             }
         }
-        if self.is_to_apply(&mut state) {
+        // Records that the map had no room for.
+        let appends = self.pump(&mut state);
+        let apply = self.is_to_apply(&mut state);
+        drop(state);
+        self.start(appends);
+        if apply {
             self.start_applying();
         }
     }

@@ -55,6 +55,9 @@ impl Writer {
                 return None;
             }
         }
+        if self.is_too_much(state, first, segment) {
+            return None;
+        }
         let mut records = Vec::new();
         let now = self.shared.env.now();
         for queued in state.queue.iter_mut().skip(first) {
@@ -67,6 +70,17 @@ impl Writer {
         }
         state.appends_in_flight += 1;
         Some(Append { records })
+    }
+
+    /// Whether the log with the records of this segment, the next ones to be sent, would have more than the map can take
+    /// without a checkpoint: who opens the image after a crash has to keep the changes of all that was sent since the
+    /// last one, and a reader takes none. They are sent when there is room, at the latest when all that was sent before
+    /// is applied and no checkpoint is running.
+    fn is_too_much(&self, state: &State, first: usize, segment: SegmentSeq) -> bool {
+        let alone = first == 0 && !state.checkpoint.running;
+        let sent = state.queue.iter().enumerate();
+        let sent = sent.take_while(|(at, queued)| *at < first || queued.record.place.segment == segment);
+        !alone && !self.head.has_room_for(sent.flat_map(|(_, queued)| &queued.record.extents))
     }
 
     /// Whether the open batch is to be written now. While an append to its segment is under way it goes on
