@@ -233,6 +233,14 @@ impl Disk {
         Ok(())
     }
 
+    /// Loads the inner pages of the map beside what follows: for an opener that will have many requests. A take-over does
+    /// so in any case.
+    pub fn warm(&self) {
+        if let Mode::Reader(reader) = self.mode() {
+            takeover::start_warming(&self.shared, &reader.head());
+        }
+    }
+
     pub fn is_writer(&self) -> bool {
         matches!(&*self.mode.lock(), Mode::Writer(_))
     }

@@ -141,6 +141,9 @@ impl Image {
         let data_pool = header.properties.data_pool;
         let names = DiskNames::new(pool.id, &pool.namespace, &id, data_pool);
         let head = Disk::open(pool.store.clone(), names.clone(), settings.disk.clone(), env.clone()).await?;
+        if !read_only {
+            head.warm();
+        }
         let image = Arc::new(Image {
             pool,
             id,

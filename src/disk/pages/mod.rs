@@ -9,14 +9,18 @@ pub(crate) mod codec;
 pub(crate) mod memory;
 mod objects;
 mod page;
+#[cfg(test)]
+mod tests;
 mod together;
 mod warm;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::sync::Mutex;
+use tokio::sync::watch;
 
 pub(crate) use cache::{Cache, Found, FrozenPage};
 pub(crate) use objects::{MapObjects, StoreObjects};
@@ -52,11 +56,14 @@ pub(crate) struct Core {
     /// Stored pages that a rollback took back.
     pub regained: Vec<PageRef>,
     pub dropped: VecDeque<Dropped>,
+    /// Pages that a read of several pages will bring; it is over when the sender is gone.
+    coming: HashMap<PageKey, watch::Receiver<()>>,
 }
 
 pub(crate) struct Pages {
     core: Mutex<Core>,
     objects: Arc<dyn MapObjects>,
+    warming: AtomicBool,
     stripes: Vec<tokio::sync::Mutex<()>>,
 }
 
@@ -102,12 +109,13 @@ impl Pages {
             released: Vec::new(),
             regained: Vec::new(),
             dropped: VecDeque::new(),
+            coming: HashMap::new(),
         };
         let stripes = (0..STRIPES).map(|_| tokio::sync::Mutex::new(())).collect();
-        Arc::new(Pages { core: Mutex::new(core), objects, stripes })
+        Arc::new(Pages { core: Mutex::new(core), objects, warming: AtomicBool::new(false), stripes })
     }
 
-    /// Trees with these stored top pages. Reads only the top pages.
+    /// Trees with these stored top pages. Reads only them, and what lies before each of them.
     pub async fn open(
         objects: Arc<dyn MapObjects>,
         limit_bytes: usize,
@@ -116,12 +124,7 @@ impl Pages {
         let pages = Pages::new(objects, limit_bytes);
         for (tree, top) in [Tree::Map, Tree::Segments].into_iter().zip(tops) {
             if let Some(child) = top {
-                let key = PageKey::top(tree);
-                let page = pages.fetch(key, child.page).await?;
-                let mut core = pages.core.lock();
-                core.cache.remove(key);
-                core.cache.insert(key, page);
-                core.cache.set_entry(key, top, false);
+                pages.load_top(tree, child).await?;
             }
         }
         Ok(pages)
@@ -188,8 +191,19 @@ impl Pages {
             !core.cache.contains(key)
                 && core.cache.entry(key).flatten().is_some_and(|child| child.page == page)
         };
-        if !wanted(&self.core.lock()) {
-            return Ok(());
+        let coming = {
+            let core = self.core.lock();
+            if !wanted(&core) {
+                return Ok(());
+            }
+            core.coming.get(&key).cloned()
+        };
+        if let Some(mut coming) = coming {
+            // Nothing is ever sent: this ends when that read does.
+            let _ = coming.changed().await;
+            if !wanted(&self.core.lock()) {
+                return Ok(());
+            }
         }
         let fetched = self.fetch(key, page).await;
         let mut core = self.core.lock();
@@ -224,7 +238,12 @@ fn pin_path(
 /// Reads and checks a stored page.
 pub(crate) async fn fetch(objects: &dyn MapObjects, key: PageKey, page: PageRef) -> Result<Page, DiskError> {
     let bytes = objects.read(page).await?;
-    codec::decode_page(key, page.length, &bytes).map_err(|bad| DiskError::Corrupt {
+    decode(objects, key, page, &bytes)
+}
+
+/// Checks the bytes of a stored page.
+fn decode(objects: &dyn MapObjects, key: PageKey, page: PageRef, bytes: &[u8]) -> Result<Page, DiskError> {
+    codec::decode_page(key, page.length, bytes).map_err(|bad| DiskError::Corrupt {
         object: objects.name(page.object),
         offset: u64::from(page.offset) + bad.offset as u64,
         detail: bad.detail,

@@ -39,6 +39,7 @@ pub(super) async fn live(world: Arc<World>, host: Arc<Group>) -> Lives<()> {
     }
     let disk = Disk::open(store.clone(), names, options, host.clone()).await;
     let disk = disk.map_err(|error| world.over(u32::MAX, &error))?;
+    disk.warm();
     // The epoch is known to us only when we have it.
     disk.acquire().await.map_err(|error| world.over(u32::MAX, &error))?;
     let epoch = disk.epoch().0;
