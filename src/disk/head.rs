@@ -10,7 +10,7 @@ use super::replay::{LogPosition, LogRecord};
 use super::sabotage::{Sabotage, broken};
 use super::shared::Shared;
 use super::state::{DiskState, GcMove, RecordAt};
-use super::{DiskResult, ExtentMap, Lba, Loc, Lsn, MapExtent, Pressure, RootBlob, SnapshotId, SnapshotRoot};
+use super::{DiskResult, ExtentMap, Loc, Lsn, MapExtent, Pressure, RootBlob, SnapshotId, SnapshotRoot};
 
 pub(crate) struct Head {
     pub shared: Arc<Shared>,
@@ -66,12 +66,12 @@ impl Head {
 
     /// The map's pressure if a record of these extents were to be applied.
     pub fn pressure_before<'a>(&self, extents: impl Iterator<Item = &'a (Extent, Option<Loc>)>) -> Pressure {
-        self.state.pressure_before(runs(extents))
+        self.state.pressure_before(extents.map(map_extent))
     }
 
     /// Whether the map has room for these records without a checkpoint.
     pub fn has_room_for<'a>(&self, extents: impl Iterator<Item = &'a (Extent, Option<Loc>)>) -> bool {
-        self.state.has_room_for(runs(extents))
+        self.state.has_room_for(extents.map(map_extent))
     }
 
     pub async fn apply_log(&self, record: &LogRecord) -> DiskResult<()> {
@@ -93,17 +93,7 @@ impl Head {
     ) -> DiskResult<()> {
         match kind {
             RecordKind::Data => {
-                let extents: Vec<_> = extents
-                    .iter()
-                    .map(|(extent, loc)| MapExtent {
-                        lba: extent.lba,
-                        blocks: extent.blocks,
-                        loc: match extent.kind {
-                            ExtentKind::Data => *loc,
-                            ExtentKind::Hole => None,
-                        },
-                    })
-                    .collect();
+                let extents: Vec<_> = extents.iter().map(map_extent).collect();
                 self.state.apply_data(at, &extents).await
             }
             RecordKind::Gc => {
@@ -131,9 +121,10 @@ impl Head {
     }
 }
 
-/// What changes the map. A hole changes pages at its edges alone.
-fn runs<'a>(extents: impl Iterator<Item = &'a (Extent, Option<Loc>)>) -> impl Iterator<Item = (Lba, u32)> {
-    extents
-        .filter(|(extent, _)| extent.kind == ExtentKind::Data)
-        .map(|(extent, _)| (extent.lba, extent.blocks))
+fn map_extent((extent, loc): &(Extent, Option<Loc>)) -> MapExtent {
+    let loc = match extent.kind {
+        ExtentKind::Data => *loc,
+        ExtentKind::Hole => None,
+    };
+    MapExtent { lba: extent.lba, blocks: extent.blocks, loc }
 }

@@ -227,17 +227,20 @@ fn changes_and_checkpoints_keep_within_the_memory() {
             };
             (at, (0..CHANGED).map(extent).collect::<Vec<_>>())
         };
-        let runs = |extents: &[MapExtent]| {
-            let runs: Vec<_> = extents.iter().map(|extent| (extent.lba, extent.blocks)).collect();
-            runs.into_iter()
-        };
         let (at, extents) = record(0);
-        assert_eq!(state.pressure_before(runs(&extents)), Pressure::None);
+        assert_eq!(state.pressure_before(extents.iter().copied()), Pressure::None);
         state.apply_data(at, &extents).await.unwrap();
         // Less than half of the memory is changed. The next record changes the same regions, and other segments' entries.
         assert_eq!(state.pressure(), Pressure::None);
         let (at, extents) = record(1);
-        assert_eq!(state.pressure_before(runs(&extents)), Pressure::Checkpoint);
+        assert_eq!(state.pressure_before(extents.iter().copied()), Pressure::Checkpoint);
+        // So would one that makes holes, in other regions.
+        let hole = |extent: &MapExtent| {
+            let lba = Lba(extent.lba.0 + step / 2 * REGION_BLOCKS);
+            MapExtent { lba, loc: None, ..*extent }
+        };
+        assert_eq!(state.pressure_before(extents.iter().map(hole)), Pressure::Checkpoint);
+        assert_eq!(state.pressure_before(std::iter::empty()), Pressure::None);
         let mut frozen = state.freeze(Replay::default()).unwrap().unwrap();
         assert!(frozen.changed_pages() > 600, "{}", frozen.changed_pages());
         // They are changed again before they are encoded: the old versions go one by one.

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::page::{Child, Inner, Page, PageKey, PageRef};
+use super::page::{Child, Inner, Page, PageKey, PageRef, Tree};
 
 /// Spreads the one u64 that a `PageKey` hashes to (Fibonacci hashing).
 #[derive(Default)]
@@ -88,6 +88,22 @@ pub(crate) struct FrozenPage {
     pub old: Option<Child>,
 }
 
+/// How many pages are changed, and how many changed or being written.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+struct Held {
+    changed: usize,
+    held: usize,
+}
+
+/// For whom what a change takes is estimated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Keeper {
+    /// Who writes checkpoints: while one is written, what is changed is there twice, and what is encoded, too.
+    Writer,
+    /// Who opens the image after a crash: all that is in no published checkpoint, once.
+    Successor,
+}
+
 pub(crate) struct Cache {
     slots: HashMap<PageKey, Slot, BuildHasherDefault<KeyHasher>>,
     /// Leaves, inner pages.
@@ -100,6 +116,8 @@ pub(crate) struct Cache {
     bytes: usize,
     /// Of these, bytes of pages that are changed or being written.
     held: usize,
+    /// Leaves of the segment table that are changed, and those that are held.
+    table: Held,
     /// Bytes of old versions that the checkpoint being written holds.
     copies: usize,
     /// Bytes of encoded pages on their way to the store.
@@ -119,6 +137,7 @@ impl Cache {
             limit,
             bytes: 0,
             held: 0,
+            table: Held::default(),
             copies: 0,
             encoded: 0,
             beside: 0,
@@ -151,8 +170,19 @@ impl Cache {
     }
 
     /// Bytes that cannot be given back before a checkpoint.
-    pub fn held(&self) -> usize {
-        self.held + self.copies + self.encoded
+    pub fn held(&self, keeper: Keeper) -> usize {
+        match keeper {
+            Keeper::Writer => self.held + self.copies + self.encoded,
+            Keeper::Successor => self.held,
+        }
+    }
+
+    /// Leaves of the segment table for which a change takes nothing more.
+    pub fn held_table_leaves(&self, keeper: Keeper) -> usize {
+        match keeper {
+            Keeper::Writer => self.table.changed,
+            Keeper::Successor => self.table.held,
+        }
     }
 
     /// What the checkpoint has encoded and not written yet; clean pages make room for it.
@@ -213,6 +243,10 @@ impl Cache {
         if slot.held() {
             self.held -= slot.bytes;
         }
+        if is_table_leaf(key) {
+            self.table.changed -= usize::from(slot.changed);
+            self.table.held -= usize::from(slot.held());
+        }
         if slot.frozen {
             self.copies += slot.bytes;
         }
@@ -235,16 +269,19 @@ impl Cache {
         }
     }
 
-    /// About how many bytes more are held when this page is changed, those above it aside.
-    pub fn cost_of_change(&self, page: PageKey) -> usize {
+    /// About how many bytes more are held when this page is changed, or made if it is `new` and there is none; those
+    /// above it aside.
+    pub fn cost_of_change(&self, page: PageKey, new: bool, keeper: Keeper) -> usize {
         match self.slots.get(&page) {
-            Some(slot) if slot.changed => 0,
+            Some(slot) if slot.changed || (slot.writing && keeper == Keeper::Successor) => 0,
             Some(slot) => slot.bytes,
-            // In memory a page takes what it takes stored, and what the cache needs.
-            None if page.level > 0 => Page::empty(page).memory(),
-            None => match self.entry(page) {
-                Some(child) => child.map_or(0, |child| child.page.length as usize) + LEAF_OVERHEAD,
-                None => UNKNOWN_LEAF,
+            None => match self.find_missing(page) {
+                Found::InMemory | Found::Nowhere(_) if !new => 0,
+                Found::InMemory | Found::Nowhere(_) => Page::empty(page).memory(),
+                Found::Stored(..) if page.level > 0 => Page::empty(page).memory(),
+                // In memory it takes what it takes stored, and what the cache needs.
+                Found::Stored(key, child) if key == page => child.length as usize + LEAF_OVERHEAD,
+                Found::Stored(..) => UNKNOWN_LEAF,
             },
         }
     }
@@ -256,6 +293,10 @@ impl Cache {
             let slot = self.slots.get_mut(&key).expect("ancestors of a changed page are pinned or changed");
             if slot.changed {
                 break;
+            }
+            if is_table_leaf(key) {
+                self.table.changed += 1;
+                self.table.held += usize::from(!slot.held());
             }
             if !slot.held() {
                 self.held += slot.bytes;
@@ -303,6 +344,11 @@ impl Cache {
             slot.referenced = true;
             return Found::InMemory;
         }
+        self.find_missing(key)
+    }
+
+    /// Where a page is to be found that is not in memory.
+    fn find_missing(&self, key: PageKey) -> Found {
         let mut missing = key;
         loop {
             match (self.entry(missing), missing.parent()) {
@@ -340,6 +386,7 @@ impl Cache {
                 && slot.changed
             {
                 debug_assert!(!slot.writing, "one checkpoint at a time");
+                self.table.changed -= usize::from(is_table_leaf(key));
                 slot.changed = false;
                 slot.writing = true;
                 slot.frozen = true;
@@ -371,9 +418,11 @@ impl Cache {
         if failed && !slot.changed {
             slot.changed = true;
             self.changed.push(key);
+            self.table.changed += usize::from(is_table_leaf(key));
         }
         if !slot.changed {
             self.held -= slot.bytes;
+            self.table.held -= usize::from(is_table_leaf(key));
             self.enter_ring(key);
         }
         true
@@ -418,6 +467,18 @@ impl Cache {
         }
     }
 
+    /// Whether what is counted is what is there.
+    #[cfg(test)]
+    pub fn is_counted(&self) -> bool {
+        let held = || self.slots.iter().filter(|(_, slot)| slot.held());
+        let leaves = |changed: bool| {
+            held().filter(|(key, slot)| is_table_leaf(**key) && (slot.changed || !changed)).count()
+        };
+        self.bytes == self.slots.values().map(|slot| slot.bytes).sum::<usize>()
+            && self.held == held().map(|(_, slot)| slot.bytes).sum::<usize>()
+            && self.table == Held { changed: leaves(true), held: leaves(false) }
+    }
+
     fn enter_ring(&mut self, key: PageKey) {
         if key.is_top() {
             return;
@@ -430,4 +491,8 @@ impl Cache {
             self.rings[usize::from(key.level > 0)].push_back((key, slot.ticket));
         }
     }
+}
+
+fn is_table_leaf(key: PageKey) -> bool {
+    key.tree == Tree::Segments && key.level == 0
 }

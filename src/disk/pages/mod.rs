@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 use crate::sync::Mutex;
 use tokio::sync::watch;
 
-pub(crate) use cache::{Cache, Found, FrozenPage};
+pub(crate) use cache::{Cache, Found, FrozenPage, Keeper};
 pub(crate) use objects::{MapObjects, StoreObjects};
 pub(crate) use page::{Child, FANOUT, Inner, Page, PageKey, PageRef, Tree};
 

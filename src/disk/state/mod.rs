@@ -25,11 +25,13 @@ use crate::sync::Mutex;
 use super::checkpoint::{Object, RootBlob};
 use super::map::{self, ExtentMap, MapExtent, change};
 use super::names::MapObjectNumber;
-use super::pages::{Core, MapObjects, PageKey, Pages, StoreObjects};
+use super::pages::{Core, Keeper, MapObjects, PageKey, Pages, StoreObjects};
 use super::payload::PayloadEpochs;
 use super::sabotage::{Sabotage, broken};
 use super::segments::{PAGE_SEGMENTS, SegmentInfo, SegmentTotals, leaf_of};
-use super::{BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, LocalSeq, Lsn, SegmentSeq, WriterEpoch};
+use super::{
+    BLOCK_BYTES, DiskError, DiskNames, Lba, Loc, LocalSeq, Lsn, REGION_BLOCKS, SegmentSeq, WriterEpoch,
+};
 use crate::store::Store;
 pub(crate) use correct::{Corrections, Sums};
 use dead::DeadSegments;
@@ -40,8 +42,8 @@ const REAP_PER_RECORD: usize = 2;
 const OBJECT_MEMORY: usize = 2 * size_of::<(MapObjectNumber, Object)>();
 /// Memory of a page of the segment table.
 const TABLE_PAGE_BYTES: usize = 21 << 10;
-/// See `has_room_for`. In the simulation so little that some worlds with little memory come to it.
-const LEAST_ROOM: usize = if cfg!(test) { 128 << 10 } else { 32 << 20 };
+/// See `has_room_for`. In the simulation so little that the limit alone counts.
+const LEAST_ROOM: usize = if cfg!(test) { 64 << 10 } else { 32 << 20 };
 /// More cut-off subtrees than this are looked at at once, so that the root stays small.
 pub(crate) const MAX_DROPPED: usize = 1024;
 
@@ -108,6 +110,9 @@ pub struct DiskState {
     read_only: bool,
     /// Who wrote the payloads that the map names.
     pub(crate) payloads: Arc<PayloadEpochs>,
+    /// How often `has_room_for` was asked.
+    #[cfg(test)]
+    pub(crate) looks: std::sync::atomic::AtomicU64,
 }
 
 impl DiskState {
@@ -146,6 +151,8 @@ impl DiskState {
             meta: Mutex::new(meta),
             read_only: false,
             payloads: Arc::default(),
+            #[cfg(test)]
+            looks: Default::default(),
         })
     }
 
@@ -198,7 +205,14 @@ impl DiskState {
             failed: None,
         };
         let payloads = PayloadEpochs::new(root.payloads.clone());
-        let state = DiskState { pages, meta: Mutex::new(meta), read_only, payloads };
+        let state = DiskState {
+            pages,
+            meta: Mutex::new(meta),
+            read_only,
+            payloads,
+            #[cfg(test)]
+            looks: Default::default(),
+        };
         state.count_tables();
         Ok(Arc::new(state))
     }
@@ -297,13 +311,13 @@ impl DiskState {
         self.pressure_before(std::iter::empty())
     }
 
-    /// As `pressure`, before a record of these runs of blocks is applied: one of 8 MiB may change two thousand regions,
-    /// and as many pages of the segment table.
-    pub fn pressure_before(&self, runs: impl Iterator<Item = (Lba, u32)>) -> Pressure {
+    /// As `pressure`, before a record of these extents is applied: one of 8 MiB may change two thousand regions, and as
+    /// many pages of the segment table.
+    pub fn pressure_before(&self, extents: impl Iterator<Item = MapExtent>) -> Pressure {
         let core = self.pages.lock();
-        let (held, limit) = (core.cache.held(), core.cache.limit());
+        let (held, limit) = (core.cache.held(Keeper::Writer), core.cache.limit());
         // However large it is: what was changed before it has some room.
-        let need = self.cost_of_changes(&core, runs).min(limit / 2);
+        let need = self.cost_of_changes(&core, extents, Keeper::Writer).min(limit / 2);
         if held + need >= limit / 10 * 9 {
             Pressure::Stop
         } else if held + need / 2 >= limit / 2 {
@@ -313,34 +327,52 @@ impl DiskState {
         }
     }
 
-    /// Whether all of these changes can be in memory with what is changed already, and no checkpoint between them: a
+    /// Whether who opens the image after a crash can keep all of these changes beside what is in no checkpoint yet: a
     /// reader takes none. A limit that is smaller than what a few records need is not kept so strictly.
-    pub fn has_room_for(&self, runs: impl Iterator<Item = (Lba, u32)>) -> bool {
+    pub fn has_room_for(&self, extents: impl Iterator<Item = MapExtent>) -> bool {
+        #[cfg(test)]
+        self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let core = self.pages.lock();
         let room = (core.cache.limit() / 10 * 9).max(LEAST_ROOM);
-        core.cache.held() + self.cost_of_changes(&core, runs) < room
+        core.cache.held(Keeper::Successor) + self.cost_of_changes(&core, extents, Keeper::Successor) < room
     }
 
-    /// Bytes that become held when these runs of blocks change, at most about.
-    fn cost_of_changes(&self, core: &Core, runs: impl Iterator<Item = (Lba, u32)>) -> usize {
+    /// Bytes more that this keeper has to keep when these extents are applied, at most about.
+    fn cost_of_changes(
+        &self,
+        core: &Core,
+        extents: impl Iterator<Item = MapExtent>,
+        keeper: Keeper,
+    ) -> usize {
         let (mut need, mut blocks, mut last) = (0, 0, None);
-        for (lba, count) in runs.filter(|(_, count)| *count > 0) {
-            blocks += u64::from(count);
-            for leaf in change::leaves(lba, u64::from(count)) {
-                let parent = leaf.ancestor(1);
-                if last.is_none_or(|last: PageKey| last.ancestor(1) != parent) {
-                    need += core.cache.cost_of_change(parent);
+        let mut change = |leaf: PageKey, new: bool| {
+            let parent = leaf.ancestor(1);
+            if last.is_none_or(|last: PageKey| last.ancestor(1) != parent) {
+                need += core.cache.cost_of_change(parent, new, keeper);
+            }
+            if last != Some(leaf) {
+                need += core.cache.cost_of_change(leaf, new, keeper);
+            }
+            last = Some(leaf);
+        };
+        for extent in extents.filter(|extent| extent.blocks > 0) {
+            let count = u64::from(extent.blocks);
+            match extent.loc {
+                Some(_) => {
+                    change::leaves(extent.lba, count).for_each(|leaf| change(leaf, true));
+                    blocks += count;
                 }
-                if last != Some(leaf) {
-                    need += core.cache.cost_of_change(leaf);
+                // The pages at its edges. What lies between them is counted as dead later, a few pages with each record.
+                None => {
+                    change::edges(extent.lba, count).for_each(|leaf| change(leaf, false));
+                    blocks += count.min(2 * REGION_BLOCKS);
                 }
-                last = Some(leaf);
             }
         }
-        // A page of the segment table for each block that dies, if there are so many.
+        // A page of the segment table for each block that dies, if there are so many that are not held already.
         let newest = self.meta.lock().published.map_or(0, |(_, segment)| segment.0);
-        let pages = blocks.min(core.totals.segments).min(newest / PAGE_SEGMENTS + 1) as usize;
-        need + pages * TABLE_PAGE_BYTES
+        let pages = (newest / PAGE_SEGMENTS + 1).saturating_sub(core.cache.held_table_leaves(keeper) as u64);
+        need + pages.min(blocks).min(core.totals.segments) as usize * TABLE_PAGE_BYTES
     }
 
     /// Applies a Data record: runs of data (in slots of this record) and holes.

@@ -9,7 +9,7 @@ use crate::disk::diff::{DiffExtent, diff_places};
 use crate::disk::map::ExtentMap;
 use crate::disk::names::MapObjectNumber;
 use crate::disk::pages::memory::MemoryObjects;
-use crate::disk::pages::{Child, FANOUT, MapObjects, Page, PageKey, Tree, fetch};
+use crate::disk::pages::{Child, FANOUT, Keeper, MapObjects, Page, PageKey, Tree, fetch};
 use crate::disk::testing::{Chance, block_on, with_seeds};
 use crate::disk::{BLOCK_BYTES, Lba, Loc, Lsn, MapExtent, SLOT_UNITS, SegmentSeq, WriterEpoch};
 
@@ -426,8 +426,9 @@ impl World {
 
     fn check_memory(&self) {
         let core = self.state.pages.lock();
-        let most = LIMIT.max(core.cache.held()) + 2 * 9000;
+        let most = LIMIT.max(core.cache.held(Keeper::Writer)) + 2 * 9000;
         assert!(core.cache.bytes() <= most, "{} bytes of {most}", core.cache.bytes());
+        assert!(core.cache.is_counted());
     }
 }
 
