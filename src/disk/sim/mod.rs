@@ -16,6 +16,7 @@ mod plan;
 mod reader_tests;
 mod region;
 mod regression;
+mod room_tests;
 mod sabotage_tests;
 mod world;
 mod world_tests;

@@ -93,6 +93,7 @@ impl Writer {
         let mut told = Vec::new();
         let mut state = self.state.lock();
         state.appends_in_flight -= 1;
+        state.held_back = false;
         match outcome {
             Ok(()) => {
                 set_stage(&mut state, records, Stage::Durable);

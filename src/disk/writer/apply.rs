@@ -94,6 +94,7 @@ impl Writer {
 
     fn applied(&self, state: &mut State, record: &Record) {
         state.queue.pop_front();
+        state.held_back = false;
         state.applied = record.lsn;
         state.position = (record.place.segment, record.end());
         state.stats.replay_bytes += record.bytes.len() as u64;

@@ -249,6 +249,7 @@ impl Writer {
             }
         }
         // Records that the map had no room for.
+        state.held_back = false;
         let appends = self.pump(&mut state);
         let apply = self.is_to_apply(&mut state);
         drop(state);

@@ -104,6 +104,8 @@ struct State {
     starving: u32,
     dirty_blocks: u32,
     appends_in_flight: u32,
+    /// The next records to be sent are too much for the map, and nothing has happened since that makes them less.
+    held_back: bool,
     durable_waiters: BTreeMap<Lsn, Vec<Waiter>>,
     applied_waiters: BTreeMap<Lsn, Vec<Waiter>>,
     /// The store had no room for the first record that is not durable.
@@ -179,6 +181,7 @@ impl Writer {
                 starving: 0,
                 dirty_blocks: 0,
                 appends_in_flight: 0,
+                held_back: false,
                 durable_waiters: BTreeMap::new(),
                 applied_waiters: BTreeMap::new(),
                 no_space: None,

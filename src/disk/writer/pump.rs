@@ -29,7 +29,7 @@ impl Writer {
 
     /// The next records that may be sent: those of one segment, as long as it has no append in flight.
     fn next_append(&self, state: &mut State) -> Option<Append> {
-        if state.appends_in_flight >= self.shared.options.segments_in_flight.clamp(1, 16) {
+        if state.held_back || state.appends_in_flight >= self.shared.options.segments_in_flight.clamp(1, 16) {
             return None;
         }
         let mut busy: Option<SegmentSeq> = None;
@@ -56,6 +56,8 @@ impl Writer {
             }
         }
         if self.is_too_much(state, first, segment) {
+            // Every request pumps, and should not look at all extents of the queue each time.
+            state.held_back = true;
             return None;
         }
         let mut records = Vec::new();
@@ -75,7 +77,8 @@ impl Writer {
     /// Whether the log with the records of this segment, the next ones to be sent, would have more than the map can take
     /// without a checkpoint: who opens the image after a crash has to keep the changes of all that was sent since the
     /// last one, and a reader takes none. They are sent when there is room, at the latest when all that was sent before
-    /// is applied and no checkpoint is running.
+    /// is applied and no checkpoint is running. Either an earlier record is on its way or a checkpoint is running, so
+    /// what ends next (an append, an apply, a checkpoint) looks again: it takes `held_back` away and pumps.
     fn is_too_much(&self, state: &State, first: usize, segment: SegmentSeq) -> bool {
         let alone = first == 0 && !state.checkpoint.running;
         let sent = state.queue.iter().enumerate();
