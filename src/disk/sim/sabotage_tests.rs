@@ -8,42 +8,42 @@ use crate::disk::sabotage::Sabotage;
 /// more, because the engine or the worlds are not what they were, then another one of the first 600 must.
 const ALL: &[(Sabotage, u64)] = &[
     (Sabotage::AppendWithoutEpoch, 0),
-    (Sabotage::PublishWithoutEpoch, 1),
-    (Sabotage::CreationUnconfirmed, 69),
+    (Sabotage::PublishWithoutEpoch, 5),
+    (Sabotage::CreationUnconfirmed, 1),
     (Sabotage::TakeOverWithoutSeal, 0),
     (Sabotage::HandOverOfOldRoot, 0),
-    (Sabotage::FencedAcknowledges, 19),
+    (Sabotage::FencedAcknowledges, 0),
     (Sabotage::AckBeforeDurable, 0),
     (Sabotage::FlushOverGap, 112),
     (Sabotage::BufferDroppedEarly, 0),
     (Sabotage::ReadWithoutBuffer, 0),
-    (Sabotage::ReadUnchecked, 83),
-    (Sabotage::ReplayPastHole, 19),
+    (Sabotage::ReadUnchecked, 26),
+    (Sabotage::ReplayPastHole, 5),
     (Sabotage::ReplayStopsEarly, 0),
     (Sabotage::ReplayForgetsDiscard, 0),
-    (Sabotage::ReplayTornRecord, 3787),
+    (Sabotage::ReplayTornRecord, 798),
     (Sabotage::CheckpointAheadOfLog, 0),
-    (Sabotage::CheckpointBeforePages, 1),
-    (Sabotage::DropPinned, 2),
+    (Sabotage::CheckpointBeforePages, 5),
+    (Sabotage::DropPinned, 19),
     (Sabotage::DeleteBeforeCheckpoint, 0),
     (Sabotage::GcMovesOverwritten, 0),
-    (Sabotage::DefragNamesNewest, 95),
-    (Sabotage::DiffByPlaces, 2049),
-    (Sabotage::DiffTrustsCopies, 124),
-    (Sabotage::SnapshotWithoutBuffer, 2),
-    (Sabotage::SnapshotRemovedEarly, 30),
-    (Sabotage::RollbackKeepsNewer, 30),
-    (Sabotage::ResizeKeepsCutOff, 2),
+    (Sabotage::DefragNamesNewest, 58),
+    (Sabotage::DiffByPlaces, 117),
+    (Sabotage::DiffTrustsCopies, 487),
+    (Sabotage::SnapshotWithoutBuffer, 19),
+    (Sabotage::SnapshotRemovedEarly, 1007),
+    (Sabotage::RollbackKeepsNewer, 98),
+    (Sabotage::ResizeKeepsCutOff, 0),
 ];
 /// In worlds with an erasure-coded data pool.
 const PAYLOADS: &[(Sabotage, u64)] =
-    &[(Sabotage::StubBeforePayload, 1), (Sabotage::PayloadsWithoutEpoch, 1575)];
+    &[(Sabotage::StubBeforePayload, 2), (Sabotage::PayloadsWithoutEpoch, 3014)];
 /// In worlds with local logs.
 const LOCAL: &[(Sabotage, u64)] = &[
-    (Sabotage::LocalAckBeforeMark, 4),
-    (Sabotage::LocalAckBeforeSync, 4),
+    (Sabotage::LocalAckBeforeMark, 7),
+    (Sabotage::LocalAckBeforeSync, 7),
     (Sabotage::LocalReplayFromStart, 0),
-    (Sabotage::LocalLogOfZombie, 802),
+    (Sabotage::LocalLogOfZombie, 3288),
 ];
 const SEEDS: u64 = 600;
 
