@@ -13,6 +13,7 @@ pub mod auth;
 pub mod capi;
 pub mod client;
 pub mod conf;
+mod crc;
 pub mod disk;
 pub mod env;
 pub mod errno;

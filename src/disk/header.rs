@@ -52,7 +52,7 @@ impl Format {
             out.extend_from_slice(&FLAG_PAYLOADS.to_le_bytes());
             out.extend_from_slice(&[0; 4]);
         }
-        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
+        out.extend_from_slice(&crate::crc::crc32c(&out).to_le_bytes());
         out.into()
     }
 
@@ -66,7 +66,7 @@ impl Format {
             return Err(DiskError::NewerFormat { object: object.to_owned(), found, known: FLAGS_VERSION });
         }
         let length = if found == FLAGS_VERSION { FLAGS_FORMAT_BYTES } else { FORMAT_BYTES };
-        if raw.len() != length || crc32c::crc32c(&raw[..length - 4]) != u32_at(raw, length - 4) {
+        if raw.len() != length || crate::crc::crc32c(&raw[..length - 4]) != u32_at(raw, length - 4) {
             return Err(corrupt("bad length or checksum"));
         }
         if found < VERSION || usize::from(u16_at(raw, 6)) != length {
@@ -115,7 +115,7 @@ impl Snapshot {
         out.extend_from_slice(&(self.root.len() as u32).to_le_bytes());
         out.extend_from_slice(info.name.as_bytes());
         out.extend_from_slice(&self.root);
-        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
+        out.extend_from_slice(&crate::crc::crc32c(&out).to_le_bytes());
         out.into()
     }
 
@@ -132,7 +132,7 @@ impl Snapshot {
             return Err(corrupt("cut off"));
         }
         let end = raw.len() - 4;
-        if crc32c::crc32c(&raw[..end]) != u32_at(raw, end) {
+        if crate::crc::crc32c(&raw[..end]) != u32_at(raw, end) {
             return Err(corrupt("bad checksum"));
         }
         if found != VERSION {
@@ -329,7 +329,7 @@ mod tests {
     fn with_u16(entry: &[u8], at: usize, value: u16) -> Bytes {
         let mut bytes = entry[..entry.len() - 4].to_vec();
         bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
-        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        bytes.extend_from_slice(&crate::crc::crc32c(&bytes).to_le_bytes());
         bytes.into()
     }
 

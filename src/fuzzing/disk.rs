@@ -64,7 +64,7 @@ fn seal_record(bytes: &mut [u8]) {
     header[20..24].copy_from_slice(&extents.to_le_bytes());
     let length = record_bytes(kind, u32_at(header, 24), extents) as u32;
     header[28..32].copy_from_slice(&length.to_le_bytes());
-    let crc = crc32c::crc32c(&index[..extents as usize * kind.extent_bytes()]);
+    let crc = crate::crc::crc32c(&index[..extents as usize * kind.extent_bytes()]);
     header[56..60].copy_from_slice(&crc.to_le_bytes());
     seal_at(header, 60);
 }
@@ -91,7 +91,7 @@ pub fn disk_page(data: &[u8]) -> bool {
         if bytes.len() >= codec::HEADER_BYTES && bytes.len() <= codec::MAX_PAGE_BYTES as usize {
             let length = bytes.len() as u32;
             bytes[16..20].copy_from_slice(&length.to_le_bytes());
-            let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..28]), &bytes[32..]);
+            let crc = crate::crc::append(crate::crc::crc32c(&bytes[..28]), &bytes[32..]);
             bytes[28..32].copy_from_slice(&crc.to_le_bytes());
         }
     };

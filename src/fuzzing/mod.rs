@@ -43,7 +43,7 @@ fn twice(data: &[u8], seal: impl Fn(&mut [u8]), body: impl Fn(&[u8]) -> bool) ->
 /// Puts the CRC32C of all bytes before `at` at `at`, if there is room for it.
 fn seal_at(bytes: &mut [u8], at: usize) {
     if bytes.len() >= at + 4 {
-        let crc = crc32c::crc32c(&bytes[..at]);
+        let crc = crate::crc::crc32c(&bytes[..at]);
         bytes[at..at + 4].copy_from_slice(&crc.to_le_bytes());
     }
 }

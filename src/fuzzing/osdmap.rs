@@ -66,6 +66,6 @@ fn seal(bytes: &mut [u8]) {
         at.checked_add(6)?.checked_add(length as usize)
     };
     let Some(at) = inner(6).and_then(inner).filter(|at| at + 4 <= bytes.len()) else { return };
-    let checksum = !crc32c::crc32c_append(crc32c::crc32c(&bytes[..at]), &bytes[at + 4..]);
+    let checksum = !crate::crc::append(crate::crc::crc32c(&bytes[..at]), &bytes[at + 4..]);
     bytes[at..at + 4].copy_from_slice(&checksum.to_le_bytes());
 }

@@ -229,7 +229,7 @@ fn records() -> Vec<Vec<u8>> {
             extents: extents.len() as u32,
             slots: data.map(|(_, blocks, _)| blocks).sum(),
             durable: Lsn(90),
-            extents_crc: crc32c::crc32c(&index),
+            extents_crc: crate::crc::crc32c(&index),
             local: crate::disk::LocalSeq(0),
         };
         let mut out = vec![0; RECORD_HEADER_BYTES];

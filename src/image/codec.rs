@@ -37,7 +37,7 @@ impl Writer {
     }
 
     pub fn finish(mut self) -> Vec<u8> {
-        let crc = crc32c::crc32c(&self.0);
+        let crc = crate::crc::crc32c(&self.0);
         self.0.extend(crc.to_le_bytes());
         self.0
     }
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         let Some((body, crc)) = bytes.split_last_chunk::<4>() else {
             return refuse(Errno::EIO, format!("{what} is corrupt: too short"));
         };
-        if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
+        if crate::crc::crc32c(body) != u32::from_le_bytes(*crc) {
             return refuse(Errno::EIO, format!("{what} is corrupt: wrong checksum"));
         }
         match body.split_first() {

@@ -126,7 +126,7 @@ pub fn is_complete(late_status: u8) -> Result<bool, FrameError> {
 
 /// Ceph's CRC32C of `bytes` after `seed`: without the inversions at begin and end that others make.
 pub fn crc(seed: u32, bytes: &[u8]) -> u32 {
-    !crc32c::crc32c_append(!seed, bytes)
+    !crate::crc::append(!seed, bytes)
 }
 
 /// Of a segment.

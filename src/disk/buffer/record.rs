@@ -194,7 +194,7 @@ impl Record {
             extents: extents.len() as u32,
             slots,
             durable: spec.durable,
-            extents_crc: crc32c::crc32c(&buffer[index..]),
+            extents_crc: crate::crc::crc32c(&buffer[index..]),
             local: spec.local,
         };
         header.encode(&mut buffer[SEGMENT_HEADER_BYTES..]);

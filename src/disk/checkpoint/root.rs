@@ -202,7 +202,7 @@ fn check_frame(bytes: &[u8], magic: [u8; 4], known: u16, object: &str) -> Result
         return wrong(8, "length does not match");
     }
     let at = bytes.len() - 4;
-    if get_u32(bytes, at) != crc32c::crc32c(&bytes[..at]) {
+    if get_u32(bytes, at) != crate::crc::crc32c(&bytes[..at]) {
         return wrong(at, "checksum does not match");
     }
     Ok(())
@@ -327,7 +327,7 @@ fn put_u64(out: &mut Vec<u8>, value: u64) {
 }
 
 fn put_crc(out: &mut Vec<u8>) {
-    let crc = crc32c::crc32c(out);
+    let crc = crate::crc::crc32c(out);
     put_u32(out, crc);
 }
 

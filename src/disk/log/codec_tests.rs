@@ -66,7 +66,7 @@ proptest! {
             extents: extents.len() as u32,
             slots,
             durable: Lsn(lsn - 1),
-            extents_crc: crc32c::crc32c(&index),
+            extents_crc: crate::crc::crc32c(&index),
             local: LocalSeq(0),
         };
         prop_assert_eq!(header.length(), header.index_offset() + index.len() as u64);
@@ -106,13 +106,13 @@ proptest! {
             raw[20..24].copy_from_slice(&2u32.to_le_bytes());
             let slots = u32::from(raw[24]) % 3;
             raw[24..28].copy_from_slice(&slots.to_le_bytes());
-            let crc = crc32c::crc32c(&raw[..60]);
+            let crc = crate::crc::crc32c(&raw[..60]);
             raw[60..64].copy_from_slice(&crc.to_le_bytes());
         }
         let _ = SegmentHeader::decode(&raw);
         if let Ok(mut header) = RecordHeader::decode(&raw) {
             let index = &raw[64.min(raw.len())..];
-            header.extents_crc = crc32c::crc32c(&index[..(header.index_bytes() as usize).min(index.len())]);
+            header.extents_crc = crate::crc::crc32c(&index[..(header.index_bytes() as usize).min(index.len())]);
             let _ = Index::decode(&header, SegmentSeq(1), offset, index);
         }
         let _ = verify_slot(&raw, Lba(3));
@@ -130,7 +130,7 @@ proptest! {
             extents,
             slots,
             durable: Lsn(1),
-            extents_crc: crc32c::crc32c(&raw[..bytes]),
+            extents_crc: crate::crc::crc32c(&raw[..bytes]),
             local: LocalSeq(0),
         };
         let _ = Index::decode(&header, SegmentSeq(1), 64, &raw);

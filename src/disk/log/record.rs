@@ -125,7 +125,7 @@ impl RecordHeader {
         out[40..48].copy_from_slice(&self.local.0.to_le_bytes());
         out[48..56].copy_from_slice(&self.durable.0.to_le_bytes());
         out[56..60].copy_from_slice(&self.extents_crc.to_le_bytes());
-        let crc = crc32c::crc32c(&out[..60]);
+        let crc = crate::crc::crc32c(&out[..60]);
         out[60..64].copy_from_slice(&crc.to_le_bytes());
     }
 
@@ -137,7 +137,7 @@ impl RecordHeader {
         if &bytes[0..4] != MAGIC {
             return Err(FormatError::Magic { what: WHAT });
         }
-        if crc32c::crc32c(&bytes[..60]) != u32_at(bytes, 60) {
+        if crate::crc::crc32c(&bytes[..60]) != u32_at(bytes, 60) {
             return Err(FormatError::Checksum { what: WHAT });
         }
         if bytes[4] > FORMAT_LOCAL {
@@ -239,7 +239,7 @@ impl Index {
             return Err(FormatError::Short { what: WHAT });
         }
         let bytes = &bytes[..header.index_bytes() as usize];
-        if crc32c::crc32c(bytes) != header.extents_crc && !broken(Sabotage::ReplayTornRecord) {
+        if crate::crc::crc32c(bytes) != header.extents_crc && !broken(Sabotage::ReplayTornRecord) {
             return Err(FormatError::Checksum { what: WHAT });
         }
         let first = (offset + RECORD_HEADER_BYTES as u64) / UNIT_BYTES;

@@ -35,7 +35,7 @@ impl SegmentHeader {
         out[36..40].copy_from_slice(&self.segment_bytes.to_le_bytes());
         out[40..48].copy_from_slice(&self.prev_lsn.0.to_le_bytes());
         out[48..52].copy_from_slice(&self.payload.unwrap_or(0).to_le_bytes());
-        let crc = crc32c::crc32c(&out[..60]);
+        let crc = crate::crc::crc32c(&out[..60]);
         out[60..64].copy_from_slice(&crc.to_le_bytes());
     }
 
@@ -46,7 +46,7 @@ impl SegmentHeader {
         if &bytes[0..4] != MAGIC {
             return Err(FormatError::Magic { what: WHAT });
         }
-        if crc32c::crc32c(&bytes[..60]) != u32_at(bytes, 60) {
+        if crate::crc::crc32c(&bytes[..60]) != u32_at(bytes, 60) {
             return Err(FormatError::Checksum { what: WHAT });
         }
         let version = u16_at(bytes, 4);

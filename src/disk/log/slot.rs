@@ -11,7 +11,7 @@ const SLOT: usize = SLOT_BYTES as usize;
 pub(crate) fn seal_slot(slot: &mut [u8], lba: Lba, birth: Lsn) {
     slot[DATA..DATA + 8].copy_from_slice(&lba.0.to_le_bytes());
     slot[DATA + 8..DATA + 12].copy_from_slice(&(birth.0 as u32).to_le_bytes());
-    let crc = crc32c::crc32c(&slot[..SLOT - 4]);
+    let crc = crate::crc::crc32c(&slot[..SLOT - 4]);
     slot[SLOT - 4..SLOT].copy_from_slice(&crc.to_le_bytes());
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn verify_slot(slot: &[u8], lba: Lba) -> Result<&[u8], FormatError> {
     if slot.len() < SLOT {
         return Err(FormatError::Short { what: WHAT });
     }
-    if crc32c::crc32c(&slot[..SLOT - 4]) != u32_at(slot, SLOT - 4) && !broken(Sabotage::ReadUnchecked) {
+    if crate::crc::crc32c(&slot[..SLOT - 4]) != u32_at(slot, SLOT - 4) && !broken(Sabotage::ReadUnchecked) {
         return Err(FormatError::Checksum { what: WHAT });
     }
     if u64_at(slot, DATA) != lba.0 {

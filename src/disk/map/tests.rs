@@ -116,7 +116,7 @@ fn seal(bytes: &mut [u8]) {
     if bytes.len() >= codec::HEADER_BYTES {
         let length = bytes.len() as u32;
         bytes[16..20].copy_from_slice(&length.to_le_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..28]), &bytes[32..]);
+        let crc = crate::crc::append(crate::crc::crc32c(&bytes[..28]), &bytes[32..]);
         bytes[28..32].copy_from_slice(&crc.to_le_bytes());
     }
 }

@@ -147,8 +147,8 @@ pub(crate) fn decode_page(key: PageKey, length: u32, bytes: &[u8]) -> Result<Pag
 }
 
 fn checksum(page: &[u8]) -> u32 {
-    let crc = crc32c::crc32c(&page[..CRC_AT]);
-    crc32c::crc32c_append(crc, &page[CRC_AT + 4..])
+    let crc = crate::crc::crc32c(&page[..CRC_AT]);
+    crate::crc::append(crc, &page[CRC_AT + 4..])
 }
 
 fn encode_inner(inner: &Inner, out: &mut Vec<u8>) -> u32 {

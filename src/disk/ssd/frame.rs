@@ -34,7 +34,7 @@ impl LogHeader {
         out[8..24].copy_from_slice(&self.image);
         out[24..40].copy_from_slice(&self.log);
         out[40..48].copy_from_slice(&self.size_bytes.to_le_bytes());
-        let crc = crc32c::crc32c(&out[..60]);
+        let crc = crate::crc::crc32c(&out[..60]);
         out[60..64].copy_from_slice(&crc.to_le_bytes());
         out.into()
     }
@@ -57,7 +57,7 @@ fn check(raw: &[u8], magic: &[u8; 4], length: usize, what: &'static str) -> Resu
     if &raw[..4] != magic {
         return Err(FormatError::Magic { what });
     }
-    if crc32c::crc32c(&raw[..length - 4]) != u32_at(raw, length - 4) {
+    if crate::crc::crc32c(&raw[..length - 4]) != u32_at(raw, length - 4) {
         return Err(FormatError::Checksum { what });
     }
     let found = u16_at(raw, 4);
@@ -110,7 +110,7 @@ impl FrameHeader {
         }
         out[64..68].copy_from_slice(&self.body_bytes.to_le_bytes());
         out[68..72].copy_from_slice(&self.body_crc.to_le_bytes());
-        let crc = crc32c::crc32c(&out[..FRAME_BYTES - 4]);
+        let crc = crate::crc::crc32c(&out[..FRAME_BYTES - 4]);
         out[FRAME_BYTES - 4..FRAME_BYTES].copy_from_slice(&crc.to_le_bytes());
     }
 
@@ -211,7 +211,7 @@ impl FrameBuffer {
             drained,
             synced,
             body_bytes: (self.bytes.len() - FRAME_BYTES) as u32,
-            body_crc: crc32c::crc32c(&self.bytes[FRAME_BYTES..]),
+            body_crc: crate::crc::crc32c(&self.bytes[FRAME_BYTES..]),
         };
         header.encode(&mut self.bytes);
         self.bytes.resize(header.length() as usize, 0);
@@ -226,7 +226,7 @@ pub(crate) fn entries(header: &FrameHeader, raw: &Bytes) -> Result<Vec<Entry>, F
     if raw.len() < end {
         return Err(FormatError::Short { what: WHAT });
     }
-    if crc32c::crc32c(&raw[FRAME_BYTES..end]) != header.body_crc {
+    if crate::crc::crc32c(&raw[FRAME_BYTES..end]) != header.body_crc {
         return Err(FormatError::Checksum { what: WHAT });
     }
     let nonsense = |detail| FormatError::Nonsense { what: WHAT, detail };

@@ -32,7 +32,7 @@ impl LocalMark {
         out.extend_from_slice(&(self.path.len() as u32).to_le_bytes());
         out.extend_from_slice(self.host.as_bytes());
         out.extend_from_slice(self.path.as_bytes());
-        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
+        out.extend_from_slice(&crate::crc::crc32c(&out).to_le_bytes());
         out.into()
     }
 
@@ -46,7 +46,7 @@ impl LocalMark {
             return Err(corrupt("bad magic or length"));
         }
         let end = raw.len() - 4;
-        if crc32c::crc32c(&raw[..end]) != u32_at(raw, end) {
+        if crate::crc::crc32c(&raw[..end]) != u32_at(raw, end) {
             return Err(corrupt("bad checksum"));
         }
         let found = u16_at(raw, 4);

@@ -168,7 +168,7 @@ fn nobody_else_writes_before_it_is_replayed_or_given_up() {
             kept.edit(&path, |bytes| {
                 bytes[at] ^= 1;
                 if at < 40 {
-                    let crc = crc32c::crc32c(&bytes[..60]);
+                    let crc = crate::crc::crc32c(&bytes[..60]);
                     bytes[60..64].copy_from_slice(&crc.to_le_bytes());
                 }
             });
@@ -176,7 +176,7 @@ fn nobody_else_writes_before_it_is_replayed_or_given_up() {
             assert!(said.contains(what), "{said}");
             kept.edit(&path, |bytes| {
                 bytes[at] ^= 1;
-                let crc = crc32c::crc32c(&bytes[..60]);
+                let crc = crate::crc::crc32c(&bytes[..60]);
                 bytes[60..64].copy_from_slice(&crc.to_le_bytes());
             });
         }
@@ -605,7 +605,7 @@ proptest! {
             let header = FrameHeader {
                 log: [0; 16], offset: 0, first: LocalSeq(1), last: LocalSeq(2), drained: LocalSeq(0), synced: LocalSeq(0),
                 body_bytes: (raw.len() - FRAME_BYTES) as u32,
-                body_crc: crc32c::crc32c(&raw[FRAME_BYTES..]),
+                body_crc: crate::crc::crc32c(&raw[FRAME_BYTES..]),
             };
             let _ = entries(&header, &raw.into());
         }

@@ -85,7 +85,7 @@ impl<'a> Wrapper<'a> {
         let found = self.body.u32()?;
         let tail = &self.whole[self.whole.len() - self.body.remaining()..];
         // Ceph neither inverts the result nor begins with 0.
-        let expected = !crc32c::crc32c_append(crc32c::crc32c(front), tail);
+        let expected = !crate::crc::append(crate::crc::crc32c(front), tail);
         if found == expected { Ok(()) } else { Err(MapError::Checksum { found, expected }) }
     }
 }

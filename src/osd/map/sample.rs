@@ -203,7 +203,7 @@ fn sealed(sections: impl FnOnce(&mut Encoder), tail: &[u8]) -> Vec<u8> {
         e.raw(&body).u32(0).raw(tail);
     });
     let mut bytes = encoder.finish().to_vec();
-    let checksum = !crc32c::crc32c_append(crc32c::crc32c(&bytes[..front]), tail);
+    let checksum = !crc_fast::crc32_iscsi(&[&bytes[..front], tail].concat());
     bytes[front..front + 4].copy_from_slice(&checksum.to_le_bytes());
     bytes
 }

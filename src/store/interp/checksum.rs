@@ -34,7 +34,7 @@ pub(super) fn of_chunks(kind: u8, init: &[u8], data: &[u8], chunk: usize) -> Opt
 
 /// CRC-32C as Ceph computes it: neither the initial nor the final value is inverted.
 pub fn ceph_crc32c(seed: u32, data: &[u8]) -> u32 {
-    !crc32c::crc32c_append(!seed, data)
+    !crate::crc::append(!seed, data)
 }
 
 /// xxHash32, from its published specification.

@@ -173,7 +173,7 @@ impl Files {
             let number = blocks.start + index as u64;
             let at = number as usize * 4;
             let expected = sums.get(at..at + 4).and_then(|sum| sum.try_into().ok()).map(u32::from_le_bytes);
-            if expected != Some(crc32c::crc32c(block)) {
+            if expected != Some(crate::crc::crc32c(block)) {
                 let offset = file_offset + number * BLOCK;
                 let detail = format!("data/{} at {offset}: checksum does not match", id.name());
                 return Err(Unreadable { detail, error: None });
@@ -304,7 +304,7 @@ pub(super) struct Dirty {
 
 /// CRCs of the blocks of `data`, as a row keeps them.
 pub(super) fn block_sums(data: &[u8]) -> Vec<u8> {
-    data.chunks(BLOCK as usize).flat_map(|block| crc32c::crc32c(block).to_le_bytes()).collect()
+    data.chunks(BLOCK as usize).flat_map(|block| crate::crc::crc32c(block).to_le_bytes()).collect()
 }
 
 pub(super) fn sync_folder(path: &Path) -> StoreResult<()> {

@@ -180,7 +180,7 @@ fn read_marker(path: &Path) -> StoreResult<Option<Marker>> {
 /// The text of a new store's marker.
 fn marker(fsid: &str) -> String {
     let text = format!("logrbd-store format {FORMAT}\nfsid {fsid}\n");
-    let sum = crc32c::crc32c(text.as_bytes());
+    let sum = crate::crc::crc32c(text.as_bytes());
     format!("{text}sum {sum:08x}\n")
 }
 

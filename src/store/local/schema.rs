@@ -156,12 +156,12 @@ impl Sum {
     }
 
     pub fn int(self, value: i64) -> Sum {
-        Sum(crc32c::crc32c_append(self.0, &value.to_le_bytes()))
+        Sum(crate::crc::append(self.0, &value.to_le_bytes()))
     }
 
     pub fn bytes(self, value: &[u8]) -> Sum {
         let sum = self.int(value.len() as i64);
-        Sum(crc32c::crc32c_append(sum.0, value))
+        Sum(crate::crc::append(sum.0, value))
     }
 
     pub fn value(self) -> i64 {

@@ -50,7 +50,7 @@ pub(super) fn table(theirs: &ffi::sqlite3_io_methods) -> Option<&'static ffi::sq
 
 /// What stands at the end of a page of `store.db`.
 fn trailer(page: u64, bytes: &[u8]) -> [u8; RESERVED] {
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&(page as u32).to_le_bytes()), bytes);
+    let crc = crate::crc::append(crate::crc::crc32c(&(page as u32).to_le_bytes()), bytes);
     let mut trailer = [0; RESERVED];
     trailer[..4].copy_from_slice(&crc.to_le_bytes());
     trailer[4..].copy_from_slice(&MAGIC.to_le_bytes());

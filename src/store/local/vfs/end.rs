@@ -47,14 +47,14 @@ impl End {
         out[4..12].copy_from_slice(&self.salts);
         out[12..20].copy_from_slice(&self.frame.to_le_bytes());
         out[20..28].copy_from_slice(&self.sum);
-        let crc = crc32c::crc32c(&out[..28]);
+        let crc = crate::crc::crc32c(&out[..28]);
         out[28..].copy_from_slice(&crc.to_le_bytes());
         out
     }
 
     fn decode(bytes: &[u8]) -> Option<End> {
         let bytes: &[u8; BYTES] = bytes.try_into().ok()?;
-        let sound = bytes[..4] == *MAGIC && bytes[28..] == crc32c::crc32c(&bytes[..28]).to_le_bytes();
+        let sound = bytes[..4] == *MAGIC && bytes[28..] == crate::crc::crc32c(&bytes[..28]).to_le_bytes();
         let array = |at: usize| std::array::from_fn::<u8, 8, _>(|index| bytes[at + index]);
         sound.then(|| End { salts: array(4), frame: u64::from_le_bytes(array(12)), sum: array(20) })
     }
