@@ -82,9 +82,10 @@ mod places {
     use bytes::BytesMut;
 
     use super::*;
+    use crate::wire::chunks::ChunkSums;
     use crate::wire::codec::{Frame, FrameReader, FrameWriter, Space};
     use crate::wire::frame::{FrameError, Tag};
-    use crate::wire::place::Place;
+    use crate::wire::place::{Place, Wish};
 
     const LIMIT: usize = 1 << 24;
     const OLD: u8 = 0xee;
@@ -104,7 +105,7 @@ mod places {
         let mut writer = FrameWriter::default();
         for data in all {
             writer
-                .message(&[7; 41], &b"front"[..].into(), &b"mid"[..].into(), &[data.clone().into()])
+                .message(&[7; 41], &b"front"[..].into(), &b"mid"[..].into(), &[data.clone().into()], &[])
                 .unwrap();
         }
         let mut slices = [std::io::IoSlice::new(&[]); 64];
@@ -171,7 +172,7 @@ mod places {
             let got = receive(&bytes, step, |n, bytes, reader| {
                 assert_eq!(bytes, all[n].len());
                 if let Some(placed) = places[n].enter(bytes) {
-                    reader.place(placed);
+                    reader.place(Wish::Place(placed));
                 }
             })
             .unwrap();
@@ -193,6 +194,23 @@ mod places {
     }
 
     #[test]
+    fn chunks_of_data_are_summed_up_as_they_come() {
+        let all = [data(700_000, 1), data(4112, 2), data(99, 3), data(5000, 4)];
+        let bytes = frames(&all);
+        for step in [1000, 70_000, usize::MAX] {
+            let wishes = all.each_ref().map(|_| ChunkSums::new(4112));
+            let got =
+                receive(&bytes, step, |n, _, reader| reader.place(Wish::Chunks(wishes[n].clone()))).unwrap();
+            for (n, frame) in got.iter().enumerate() {
+                assert!(frame.segments[3] == all[n] && frame.placed.is_none());
+                let sums: Vec<u32> = all[n].chunks_exact(4112).map(crate::crc::crc32c).collect();
+                // What is too little to be streamed is not summed up in chunks.
+                assert_eq!(wishes[n].of(&frame.segments[3]), (n != 2).then_some(sums), "{n}, step {step}");
+            }
+        }
+    }
+
+    #[test]
     fn who_takes_its_memory_back_has_it() {
         let all = [data(300_000, 1), data(300_000, 2)];
         let bytes = frames(&all);
@@ -204,7 +222,7 @@ mod places {
             input.extend_from_slice(&bytes[..1000]);
             assert_eq!(reader.next(&mut input), Ok(None));
             assert!(reader.asks_for_place().is_some());
-            reader.place(place.enter(300_000).unwrap());
+            reader.place(Wish::Place(place.enter(300_000).unwrap()));
             assert_eq!(reader.next(&mut input), Ok(None));
             match end {
                 "close" => place.close(),
@@ -234,14 +252,15 @@ mod places {
         let all = [data(2000, 1)];
         let good = frames(&all);
         let mut memory = vec![OLD; 2000];
-        let place = place(&mut memory);
-        for placed in [false, true] {
+        let (place, chunks) = (place(&mut memory), ChunkSums::new(300));
+        for way in ["own", "placed", "chunks"] {
             for at in 0..good.len() {
                 let mut bytes = good.clone();
                 bytes[at] ^= 4;
                 let got = receive(&bytes, 700, |_, bytes, reader| {
-                    if let Some(turn) = place.enter(bytes).filter(|_| placed) {
-                        reader.place(turn);
+                    let turn = place.enter(bytes).filter(|_| way == "placed").map(Wish::Place);
+                    if let Some(wish) = turn.or((way == "chunks").then(|| Wish::Chunks(chunks.clone()))) {
+                        reader.place(wish);
                     }
                 });
                 // The header's own bytes are for who decodes it; here it has a checksum as well.

@@ -126,6 +126,8 @@ impl IoCtx {
             read_snap: settings.read_snap,
             mtime_ns: None,
             place: None,
+            chunks: None,
+            sums: Vec::new(),
         }
     }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::gc::Needed;
 use super::map::ExtentMap;
-use super::read::{List, Run, Wanted, in_lists, ops_of, put_run, spans_of};
+use super::read::{List, Run, Slots, Wanted, in_lists, ops_of, put_run, spans_of};
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{ReadSink, SegmentSeq};
@@ -88,6 +88,8 @@ impl Rest {
         let Some(slots) = slots else { return false };
         let mut wanted = Wanted { offset: self.offset, end: self.end, sink };
         let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
+        // So few bytes are not summed up by who receives them.
+        let slots = Slots { bytes: slots, sums: &[] };
         if let Err((block, error)) = put_run(shared, run, target, slots, self.keep, put) {
             // It may be explained by the segment's end. If not, the next one says so aloud.
             tracing::debug!("block {block}: {error}");

@@ -7,15 +7,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
+use super::buffer::Record;
 use super::log::SegmentHeader;
 use super::pages::all;
 use super::replay::MAX_IN_FLIGHT;
 use super::sabotage::{Sabotage, broken};
 use super::shared::{Shared, store_error, when_full};
 use super::{DiskResult, ExtentMap, Loc, SegmentSeq, WriterEpoch};
-use crate::store::{Op, Reply, Request, Target};
+use crate::store::{Op, Reply, Request, Summed, Target};
 use crate::sync::Mutex;
 
 /// Whose payloads there are: for each epoch that has written one, the first segment in which it did. The epochs of a log's
@@ -140,15 +139,10 @@ impl Shared {
 
     /// Puts a payload in its place: durable when this returns. Its name is of one segment of one epoch, whose writer never
     /// puts anything else there, so doing it again does no harm. Whole objects can be written to any pool.
-    pub async fn put_payload(
-        &self,
-        segment: SegmentSeq,
-        epoch: WriterEpoch,
-        data: Bytes,
-        makes_room: bool,
-    ) -> DiskResult<()> {
-        let target = self.names.payload(segment, epoch);
-        let mut request = Request::new(target.clone(), vec![Op::WriteFull { data }]);
+    pub async fn put_payload(&self, epoch: WriterEpoch, record: &Record, makes_room: bool) -> DiskResult<()> {
+        let target = self.names.payload(record.place.segment, epoch);
+        let data = Summed { op: Op::WriteFull { data: record.bytes.clone() }, sum: record.sum };
+        let mut request = Request::summed(target.clone(), vec![data]);
         request.flags = when_full(makes_room);
         let reply = self.store.operate(request).await;
         reply.and_then(Reply::ok).map(drop).map_err(|source| store_error(&target, source))

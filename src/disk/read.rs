@@ -1,17 +1,19 @@
 //! Reads mapped blocks from the store, checks every one, and copies what was asked for.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::gc::Needed;
-use super::log::verify_slot;
+use super::log::{verify_slot, verify_summed};
 use super::map::{ExtentMap, MapExtent};
 use super::pages::all;
-use super::shared::{Shared, data_of};
+use super::shared::{Shared, data_of, store_error};
 use super::{BLOCK_BYTES, DiskError, DiskResult, Lba, Loc, ReadSink, SLOT_BYTES, SegmentSeq};
 use crate::errno::Errno;
-use crate::store::{Fixed, FixedRead, FixedReads, Op, Reply, Target};
+use crate::store::{Fixed, FixedRead, FixedReads, Op, Reply, Request, Target};
+use crate::wire::chunks::ChunkSums;
 
 /// Store reads of one request that may be under way at once.
 const READS_AT_ONCE: usize = 32;
@@ -177,6 +179,16 @@ impl Span {
         let from = ((run.loc.byte_offset() - self.from) as usize).min(raw.len());
         &raw[from..(from + run.bytes() as usize).min(raw.len())]
     }
+
+    /// The same of sums of what was read, one for each slot's length from its begin on. None, where the run's slots lie otherwise.
+    fn sums<'a>(&self, run: &Run, sums: &'a [u32]) -> &'a [u32] {
+        let from = run.loc.byte_offset() - self.from;
+        if !from.is_multiple_of(SLOT_BYTES) {
+            return &[];
+        }
+        let first = ((from / SLOT_BYTES) as usize).min(sums.len());
+        &sums[first..(first + run.blocks as usize).min(sums.len())]
+    }
 }
 
 impl List {
@@ -275,10 +287,16 @@ async fn read_ops(
     keep: bool,
     put: &mut (dyn FnMut(u64, &[u8]) + Send),
 ) -> DiskResult<bool> {
-    let Some((target, spans)) = read_spans(shared, map, list).await? else { return Ok(false) };
+    let chunks = ChunkSums::new(SLOT_BYTES as usize);
+    let Some((target, spans)) = read_summed(shared, map, list, Some(chunks.clone())).await? else {
+        return Ok(false);
+    };
     for (span, raw) in list.ops.iter().zip(&spans) {
+        // Of a list with one span, as far as the store has summed it up.
+        let sums = chunks.of(raw).unwrap_or_default();
         for run in &span.runs {
-            put_run(shared, run, &target, span.slots(run, raw), keep, put).map_err(|(block, error)| {
+            let slots = Slots { bytes: span.slots(run, raw), sums: span.sums(run, &sums) };
+            put_run(shared, run, &target, slots, keep, put).map_err(|(block, error)| {
                 tracing::error!("block {block}: {error}");
                 error
             })?;
@@ -287,20 +305,31 @@ async fn read_ops(
     Ok(true)
 }
 
+/// Slots that were read, and the sums of the first of them, where they are known: of all bytes of each.
+#[derive(Clone, Copy)]
+pub(super) struct Slots<'a> {
+    pub bytes: &'a [u8],
+    pub sums: &'a [u32],
+}
+
 /// Checks and gives out the slots of a run; fails with the first block that is damaged.
 pub(super) fn put_run(
     shared: &Shared,
     run: &Run,
     target: &Target,
-    slots: &[u8],
+    slots: Slots<'_>,
     keep: bool,
     put: &mut (dyn FnMut(u64, &[u8]) + Send),
 ) -> Result<(), (u64, DiskError)> {
-    let mut slots = slots.chunks(SLOT_BYTES as usize);
+    let (mut slots, mut sums) = (slots.bytes.chunks(SLOT_BYTES as usize), slots.sums.iter());
     for i in 0..run.blocks {
         let (block, loc) = (run.lba + u64::from(i), run.loc.nth(i));
-        let data = verify_slot(slots.next().unwrap_or_default(), Lba(block))
-            .map_err(|error| (block, error.at(&target.oid, shared.offset_of(loc).0)))?;
+        let slot = slots.next().unwrap_or_default();
+        let verified = match sums.next() {
+            Some(sum) => verify_summed(slot, Lba(block), *sum),
+            None => verify_slot(slot, Lba(block)),
+        };
+        let data = verified.map_err(|error| (block, error.at(&target.oid, shared.offset_of(loc).0)))?;
         if keep {
             shared.cache.insert(loc, block, data);
         }
@@ -315,9 +344,21 @@ pub(crate) async fn read_spans(
     map: &ExtentMap,
     list: &List,
 ) -> DiskResult<Option<(Target, Vec<Bytes>)>> {
+    read_summed(shared, map, list, None).await
+}
+
+/// [`read_spans`], with a wish for sums.
+async fn read_summed(
+    shared: &Shared,
+    map: &ExtentMap,
+    list: &List,
+    chunks: Option<Arc<ChunkSums>>,
+) -> DiskResult<Option<(Target, Vec<Bytes>)>> {
     let Some(first) = list.runs().next() else { return Ok(None) };
     let target = object_of(shared, map, first.loc)?;
-    match shared.run(&target, ops_of(shared, list)).await {
+    let request = Request { chunks, ..Request::new(target.clone(), ops_of(shared, list)) };
+    let reply = shared.store.operate(request).await;
+    match reply.and_then(Reply::ok).map_err(|source| store_error(&target, source)) {
         Ok(reply) => Ok(Some((target, spans_of(list, reply)))),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
@@ -547,5 +588,22 @@ mod tests {
         assert_eq!(lists[1].bytes(), 512 * SLOT_BYTES);
         let blocks: u64 = lists.iter().flat_map(List::blocks).map(|(from, to)| to - from).sum();
         assert_eq!(blocks, runs.iter().map(|run| u64::from(run.blocks)).sum::<u64>());
+    }
+
+    #[test]
+    fn sums_are_those_of_the_slots_of_a_run() {
+        let run = |slot: u32, blocks: u32| Run {
+            lba: 7,
+            blocks,
+            loc: Loc { segment: SegmentSeq(1), unit: 8 }.nth(slot),
+        };
+        let lists = in_lists(&[run(2, 1), run(4, 3)]);
+        let span = &lists[0].ops[0];
+        let sums = [20, 30, 40, 50];
+        assert_eq!(span.sums(&span.runs[0], &sums), [20]);
+        assert_eq!(span.sums(&span.runs[1], &sums), [40, 50], "what was not summed up is checked by itself");
+        assert!(span.sums(&span.runs[1], &[]).is_empty());
+        let beside = Loc { unit: run(4, 1).loc.unit + 1, ..run(4, 1).loc };
+        assert!(span.sums(&Run { loc: beside, ..run(4, 1) }, &sums).is_empty());
     }
 }

@@ -24,7 +24,7 @@ use super::{
     DiskError, DiskResult, DiskStats, LocalSeq, Lsn, Pressure, Replay, RootBlob, SegmentSeq, WriterEpoch,
 };
 use crate::errno::Errno;
-use crate::store::{Op, Reply, Request};
+use crate::store::{Op, Reply, Request, Summed};
 
 /// LSNs that a lost writer may have used past the end of the log are never used again: it cannot have had so many
 /// records under way.
@@ -275,8 +275,7 @@ async fn create_first(
     match cursor.peek(shared, segment).await? {
         Peek::Next(_) => return Ok(None),
         Peek::Missing => {
-            let mut ops = vec![Op::Create { exclusive: true }, set_epoch(epoch)];
-            ops.push(Op::Write { offset: 0, data: record.bytes.clone() });
+            let ops = vec![Op::Create { exclusive: true }.into(), set_epoch(epoch).into(), record.write()];
             match operate(shared, segment, ops, true).await {
                 Ok(_) => {}
                 Err(error) if error.store_errno() == Some(Errno::EEXIST) => return Ok(None),
@@ -287,8 +286,7 @@ async fn create_first(
             if let Some(theirs) = header.map(|header| header.epoch).filter(|theirs| *theirs >= epoch) {
                 return Err(DiskError::Fenced { mine: epoch.0, theirs: theirs.0 });
             }
-            let ops = vec![Op::Write { offset: 0, data: record.bytes.clone() }];
-            match replace_orphan(shared, epoch, segment, raw, ops, true).await? {
+            match replace_orphan(shared, epoch, segment, raw, vec![record.write()], true).await? {
                 Created::Yes => {}
                 Created::Taken { .. } | Created::Changed => return Ok(None),
             }
@@ -304,7 +302,7 @@ pub(crate) async fn create_segment(
     shared: &Shared,
     epoch: WriterEpoch,
     segment: SegmentSeq,
-    writes: Vec<Op>,
+    writes: Vec<Summed>,
     makes_room: bool,
 ) -> DiskResult<()> {
     for _ in 0..CREATE_ATTEMPTS {
@@ -322,10 +320,10 @@ async fn try_create_segment(
     shared: &Shared,
     epoch: WriterEpoch,
     segment: SegmentSeq,
-    writes: &[Op],
+    writes: &[Summed],
     makes_room: bool,
 ) -> DiskResult<Created> {
-    let mut ops = vec![Op::Create { exclusive: true }, set_epoch(epoch)];
+    let mut ops = vec![Op::Create { exclusive: true }.into(), set_epoch(epoch).into()];
     ops.extend_from_slice(writes);
     match operate(shared, segment, ops, makes_room).await {
         Ok(_) => {
@@ -389,12 +387,12 @@ async fn replace_orphan(
     epoch: WriterEpoch,
     segment: SegmentSeq,
     raw: Bytes,
-    writes: Vec<Op>,
+    writes: Vec<Summed>,
     makes_room: bool,
 ) -> DiskResult<Created> {
-    let mut ops = vec![epoch_at_most(epoch), Op::CmpExt { offset: 0, data: raw }, Op::Truncate { size: 0 }];
-    ops.push(set_epoch(epoch));
-    ops.extend(writes);
+    let is_orphan = Op::CmpExt { offset: 0, data: raw };
+    let ops = [epoch_at_most(epoch), is_orphan, Op::Truncate { size: 0 }, set_epoch(epoch)];
+    let ops = ops.map(Summed::from).into_iter().chain(writes).collect();
     tracing::info!("{}: replacing an orphan", shared.names.segment(segment).oid);
     match operate(shared, segment, ops, makes_room).await {
         Ok(_) => Ok(Created::Yes),
@@ -410,9 +408,14 @@ async fn replace_orphan(
     }
 }
 
-async fn operate(shared: &Shared, segment: SegmentSeq, ops: Vec<Op>, makes_room: bool) -> DiskResult<Reply> {
+async fn operate(
+    shared: &Shared,
+    segment: SegmentSeq,
+    ops: Vec<Summed>,
+    makes_room: bool,
+) -> DiskResult<Reply> {
     let target = shared.names.segment(segment);
-    let mut request = Request::new(target.clone(), ops);
+    let mut request = Request::summed(target.clone(), ops);
     request.flags = when_full(makes_room);
     let reply = shared.store.operate(request).await;
     reply.and_then(Reply::ok).map_err(|source| store_error(&target, source))

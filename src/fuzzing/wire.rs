@@ -30,7 +30,7 @@ fn frames(bytes: &[u8], agreed: Option<Algorithm>) -> usize {
         let [first, others @ ..] = &frame.segments;
         if frame.tag == Tag::Message {
             let [front, middle, data] = others;
-            writer.message(first, front, middle, std::slice::from_ref(data)).expect("it has a length");
+            writer.message(first, front, middle, std::slice::from_ref(data), &[]).expect("it has a length");
         } else if others.iter().all(Bytes::is_empty) {
             writer.control(frame.tag, first).expect("it has a length");
         } else {
@@ -219,7 +219,7 @@ pub mod valid {
         let message = Message::new(MessageType::OSD_MAP, 4, 3, Bytes::from_static(b"the front"));
         let header = Header::new(&message, seq, 0).encode();
         let data = Bytes::from_static(data);
-        writer.message(&header, &message.front, &message.middle, std::slice::from_ref(&data)).unwrap();
+        writer.message(&header, &message.front, &message.middle, std::slice::from_ref(&data), &[]).unwrap();
     }
 
     pub fn wire_frames() -> Vec<Vec<u8>> {

@@ -331,8 +331,8 @@ impl Driver<'_> {
         match event {
             Event::Message(message) => self.handler.message(&self.shown, message),
             Event::Data { kind, tid, bytes } => {
-                if let Some(placed) = self.handler.place(&self.shown, kind, tid, bytes) {
-                    core.wire.place(placed);
+                if let Some(wish) = self.handler.place(&self.shown, kind, tid, bytes) {
+                    core.wire.place(wish);
                 }
             }
             Event::KeepaliveAck(_) => self.connection.set_alive(),

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use messenger::{Net, Options};
 
 use crate::auth::Authenticator;
-use crate::wire::place::Placed;
+use crate::wire::place::Wish;
 use crate::wire::types::{AddrVec, EntityAddr, EntityName, EntityType};
 use crate::wire::{Message, MessageType};
 
@@ -54,14 +54,15 @@ pub struct Ready {
 pub trait Handler: Send + Sync + 'static {
     fn ready(&self, connection: &Arc<dyn Connection>, ready: Ready);
     fn message(&self, connection: &Arc<dyn Connection>, message: Message);
-    /// Where the data of a large message go that has begun to come; `None`: to memory of its own. It may never become whole.
+    /// What is wanted for the data of a large message that has begun to come; `None`: they go to memory of their own. It may never
+    /// become whole.
     fn place(
         &self,
         _connection: &Arc<dyn Connection>,
         _kind: MessageType,
         _tid: u64,
         _bytes: usize,
-    ) -> Option<Placed> {
+    ) -> Option<Wish> {
         None
     }
     /// The connection is over: the last call for it. Not called after [`Connection::close`].

@@ -54,12 +54,18 @@ impl OsdOp {
     pub fn with(code: u16, write: impl FnOnce(&mut &mut [u8]), input: Vec<Bytes>) -> OsdOp {
         let mut union = [0; 28];
         write(&mut &mut union[..]);
-        OsdOp { code, flags: 0, union, input }
+        OsdOp { code, flags: 0, union, input, sum: None }
     }
 
     /// With further CEPH_OSD_OP_FLAG_* bits.
     pub fn flags(mut self, flags: u32) -> OsdOp {
         self.flags |= flags;
+        self
+    }
+
+    /// With the CRC32C of its input, which is one piece.
+    pub fn summed(mut self, sum: Option<u32>) -> OsdOp {
+        self.sum = sum;
         self
     }
 

@@ -36,7 +36,7 @@ pub(super) fn request(
             key: Bytes::new(),
             oid: Bytes::new(),
         },
-        ops: vec![OsdOp { code, flags: 0, union, input }],
+        ops: vec![OsdOp { code, flags: 0, union, input, sum: None }],
         flags: flag::READ | flag::IGNORE_OVERLAY,
         snap: NO_SNAP,
         snap_seq: 0,
@@ -44,6 +44,7 @@ pub(super) fn request(
         mtime_ns: 0,
         placement_seed: Some(cursor.hash),
         place: None,
+        chunks: None,
     }
 }
 

@@ -33,6 +33,7 @@ impl OpRequest {
             mtime_ns: 0,
             placement_seed: None,
             place: None,
+            chunks: None,
         }
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::crc::crc32c;
 use crate::errno::Errno;
+use crate::wire::chunks::ChunkSums;
 use crate::wire::place::{Place, Placed};
 use crate::wire::types::Eversion;
 
@@ -28,6 +30,19 @@ pub struct OsdOp {
     /// The union of `struct ceph_osd_op` as it is sent: 28 bytes, unused ones zero.
     pub union: [u8; 28],
     pub input: Vec<Bytes>,
+    /// CRC32C of the input, which is one piece then, where whoever made it knows it (`wire::Message::sums`).
+    pub sum: Option<u32>,
+}
+
+impl OsdOp {
+    /// Whether its input still is what the known sum was of.
+    pub fn is_sound(&self) -> bool {
+        match (self.sum, &self.input[..]) {
+            (Some(sum), [input]) => crc32c(input) == sum,
+            (Some(_), _) => false,
+            (None, _) => true,
+        }
+    }
 }
 
 /// An op list for one object. It is resent until an OSD has answered it.
@@ -47,6 +62,8 @@ pub struct OpRequest {
     pub placement_seed: Option<u32>,
     /// Where the data of a list with one read go, if they are worth it; whoever gives it looks for [`OpOutcome::placed`].
     pub place: Option<Arc<Place>>,
+    /// Without a place: sums of chunks of these data.
+    pub chunks: Option<Arc<ChunkSums>>,
 }
 
 /// One op's result and output.

@@ -24,7 +24,7 @@ use bytes::Bytes;
 
 pub use crate::mon::{DaemonConfig, LogEntry, LogLevel, LogSink, Pairs, ServiceDaemon};
 pub use error::StoreError;
-pub use op::{CmpMode, CmpValue, Op, OpFlags, OpOut, OpResult, Reply, Request, SnapContext, Target};
+pub use op::{CmpMode, CmpValue, Op, OpFlags, OpOut, OpResult, Reply, Request, SnapContext, Summed, Target};
 
 pub use fixed::{Fixed, FixedRead, FixedReads};
 

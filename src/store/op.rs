@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{PoolId, SnapId, StoreError, StoreResult};
 use crate::errno::Errno;
+use crate::wire::chunks::ChunkSums;
 use crate::wire::place::{Place, Placed};
 
 /// An object's full address. Names that are not UTF-8: see [`super::name`].
@@ -230,6 +231,11 @@ pub struct Request {
     pub mtime_ns: Option<u64>,
     /// Where the data of a list with one read may go; a store that puts them there answers [`OpOut::Placed`].
     pub place: Option<Arc<Place>>,
+    /// Sums of chunks of the data of a list with one read, and no place: a store may fill it in, if it goes through them anyway.
+    pub chunks: Option<Arc<ChunkSums>>,
+    /// CRC32C of the data of `Write` and `WriteFull` ops (by their number in the list), where it is known: a store that sends them need
+    /// not sum them up. Data that do not have this sum any more are never written by such a store.
+    pub sums: Vec<(usize, u32)>,
 }
 
 impl Request {
@@ -242,7 +248,31 @@ impl Request {
             read_snap: SnapId::HEAD,
             mtime_ns: None,
             place: None,
+            chunks: None,
+            sums: Vec::new(),
         }
+    }
+}
+
+/// An op, and the sum of its data where it is known ([`Request::sums`]).
+#[derive(Clone, Debug)]
+pub struct Summed {
+    pub op: Op,
+    pub sum: Option<u32>,
+}
+
+impl From<Op> for Summed {
+    fn from(op: Op) -> Summed {
+        Summed { op, sum: None }
+    }
+}
+
+impl Request {
+    /// [`Request::new`] with what is known of sums.
+    pub fn summed(target: Target, ops: Vec<Summed>) -> Request {
+        let sums = (0..).zip(&ops).filter_map(|(nth, summed)| Some((nth, summed.sum?))).collect();
+        let ops = ops.into_iter().map(|summed| summed.op).collect();
+        Request { sums, ..Request::new(target, ops) }
     }
 }
 

@@ -5,14 +5,16 @@ use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 
+use super::chunks::Counter;
 use super::compress::Algorithm;
 use super::frame::{
     self, BLOCK_BYTES, CRC_SEED, FrameError, INLINE_BYTES, LATE_COMPLETE, MAX_SEGMENTS, PREAMBLE_BYTES,
     Preamble, SECURE_EPILOGUE_BYTES, SECURE_PREAMBLE_BYTES, Tag,
 };
 use super::output::Output;
-use super::place::Placed;
+use super::place::{Placed, Wish};
 use super::secure::Cipher;
+use crate::crc::Sum;
 
 /// Makes bytes of frames.
 #[derive(Default)]
@@ -45,14 +47,16 @@ impl FrameWriter {
         Ok(())
     }
 
-    /// A frame with the segments of a message: header, front, middle and data, the last in pieces. Data always has
-    /// its checksum, whatever `ms_crc_data` says: there are peers that look at it. Whether it was compressed.
+    /// A frame with the segments of a message: header, front, middle and data, the last in pieces, of some of which the sums are known
+    /// ([`Message::sums`](super::Message)). Data always has its checksum, whatever `ms_crc_data` says: there are peers that look at it.
+    /// Whether it was compressed.
     pub fn message(
         &mut self,
         header: &[u8],
         front: &Bytes,
         middle: &Bytes,
         data: &[Bytes],
+        sums: &[(usize, u32)],
     ) -> Result<bool, FrameError> {
         let data_bytes: usize = data.iter().map(Bytes::len).sum();
         let lengths = [header.len(), front.len(), middle.len(), data_bytes];
@@ -64,9 +68,9 @@ impl FrameWriter {
         match self.compressed(&preamble, header, &others) {
             Some((preamble, header, others)) => {
                 let others = others.each_ref().map(std::slice::from_ref);
-                self.segments(&preamble, &header, &others).map(|()| true)
+                self.segments(&preamble, &header, &others, &[]).map(|()| true)
             }
-            None => self.segments(&preamble, header, &others).map(|()| false),
+            None => self.segments(&preamble, header, &others, sums).map(|()| false),
         }
     }
 
@@ -107,6 +111,7 @@ impl FrameWriter {
         preamble: &Preamble,
         header: &[u8],
         others: &[&[Bytes]; 3],
+        sums: &[(usize, u32)],
     ) -> Result<(), FrameError> {
         if self.cipher.is_some() {
             return self.sealed(preamble, header, others);
@@ -123,8 +128,12 @@ impl FrameWriter {
                 break;
             }
             let mut sum = CRC_SEED;
-            for piece in *pieces {
-                sum = frame::crc(sum, piece);
+            let mut known = sums.iter().filter(|_| n == 2).peekable();
+            for (at, piece) in pieces.iter().enumerate() {
+                sum = match known.next_if(|(of, _)| *of == at) {
+                    Some((_, crc)) => frame::crc_then(sum, Sum { crc: *crc, bytes: piece.len() as u64 }),
+                    None => frame::crc(sum, piece),
+                };
                 self.output.piece(piece);
             }
             epilogue[1 + 4 * n..5 + 4 * n].copy_from_slice(&sum.to_le_bytes());
@@ -224,6 +233,8 @@ struct Incoming {
     data: Data,
     got: usize,
     sum: u32,
+    /// Sums up in place of `sum`.
+    chunks: Option<Counter>,
     /// Whether `sum` is wanted.
     summed: bool,
 }
@@ -241,8 +252,10 @@ impl Incoming {
     }
 
     fn count(&mut self, bytes: &[u8]) {
-        if self.summed {
-            self.sum = frame::crc(self.sum, bytes);
+        match &mut self.chunks {
+            Some(chunks) => chunks.add(bytes),
+            None if self.summed => self.sum = frame::crc(self.sum, bytes),
+            None => {}
         }
         self.got += bytes.len();
     }
@@ -280,7 +293,8 @@ impl Incoming {
         if !frame::is_complete(epilogue[0])? {
             return Ok(None);
         }
-        let Incoming { preamble, mut segments, data, sum, summed, .. } = self;
+        let Incoming { preamble, mut segments, data, sum, chunks, summed, .. } = self;
+        let sum = chunks.as_ref().map_or(sum, |chunks| frame::crc_then(CRC_SEED, chunks.total()));
         let wrong = |segment: usize| FrameError::SegmentChecksum { segment, bytes: preamble.length(segment) };
         for n in 1..MAX_SEGMENTS {
             let want = &epilogue[4 * n - 3..4 * n + 1];
@@ -292,6 +306,9 @@ impl Incoming {
         let placed = match data {
             Data::Own(own) => {
                 segments[3] = own.freeze();
+                if let Some(chunks) = chunks {
+                    chunks.tell(&segments[3]);
+                }
                 None
             }
             Data::Placed(placed) | Data::Dropped(placed) => Some(placed),
@@ -366,12 +383,16 @@ impl FrameReader {
     }
 
     /// Answers [`FrameReader::asks_for_place`], before anything else is done.
-    pub fn place(&mut self, placed: Placed) {
-        if let Stage::Data(incoming) = &mut self.stage
-            && incoming.got == 0
-            && placed.len() == incoming.preamble.length(3)
-        {
-            incoming.data = Data::Placed(placed);
+    pub fn place(&mut self, wish: Wish) {
+        let Stage::Data(incoming) = &mut self.stage else { return };
+        match wish {
+            Wish::Place(placed) if incoming.got == 0 && placed.len() == incoming.preamble.length(3) => {
+                incoming.data = Data::Placed(placed);
+            }
+            Wish::Chunks(chunks) if incoming.got == 0 && incoming.summed => {
+                incoming.chunks = Some(Counter::new(chunks));
+            }
+            Wish::Place(_) | Wish::Chunks(_) => {}
         }
     }
 
@@ -405,8 +426,10 @@ impl FrameReader {
             let incoming = &mut **incoming;
             let Data::Own(own) = &incoming.data else { return };
             let new = &own[own.len().saturating_sub(bytes)..];
-            if incoming.summed {
-                incoming.sum = frame::crc(incoming.sum, new);
+            match &mut incoming.chunks {
+                Some(chunks) => chunks.add(new),
+                None if incoming.summed => incoming.sum = frame::crc(incoming.sum, new),
+                None => {}
             }
             incoming.got = own.len();
         }
@@ -516,6 +539,7 @@ impl FrameReader {
             data: Data::Own(BytesMut::new()),
             got: 0,
             sum: CRC_SEED,
+            chunks: None,
             summed: self.check_data,
         }))
     }

@@ -9,6 +9,7 @@ use super::codec::{Frame, FrameReader, FrameWriter};
 use super::compress::Algorithm;
 use super::frame::{FrameError, Tag};
 use super::secure;
+use crate::crc::crc32c;
 
 const LIMIT: usize = 1 << 20;
 
@@ -80,7 +81,9 @@ fn write(writer: &mut FrameWriter, sent: &Sent) -> Frame {
         Sent::Message(header, front, middle, data) => {
             let (front, middle) = (Bytes::from(front.clone()), Bytes::from(middle.clone()));
             let pieces: Vec<Bytes> = data.iter().map(|piece| piece.clone().into()).collect();
-            writer.message(header, &front, &middle, &pieces).unwrap();
+            // Of every other piece the sum is known.
+            let sums = (0..).zip(&pieces).step_by(2).map(|(at, piece)| (at, crc32c(piece)));
+            writer.message(header, &front, &middle, &pieces, &sums.collect::<Vec<_>>()).unwrap();
             Frame::new(Tag::Message, [header.clone().into(), front, middle, data.concat().into()])
         }
     }
@@ -163,7 +166,7 @@ fn a_frame_that_was_given_up_is_skipped() {
 #[test]
 fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
     let (mut writer, mut reader) = pair(None);
-    writer.message(&[1; 41], &Bytes::from(vec![0; LIMIT]), &Bytes::new(), &[]).unwrap();
+    writer.message(&[1; 41], &Bytes::from(vec![0; LIMIT]), &Bytes::new(), &[], &[]).unwrap();
     let bytes = drain(&mut writer);
     assert_eq!(
         read(&mut reader, &bytes[..32], 32),
@@ -174,7 +177,7 @@ fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
 #[test]
 fn checksums_of_data_are_looked_at_only_if_wanted() {
     let (mut writer, _) = pair(None);
-    writer.message(&[1; 41], &Bytes::new(), &Bytes::new(), &[Bytes::from(vec![5; 4096])]).unwrap();
+    writer.message(&[1; 41], &Bytes::new(), &Bytes::new(), &[Bytes::from(vec![5; 4096])], &[]).unwrap();
     let mut bytes = drain(&mut writer);
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
@@ -190,7 +193,9 @@ fn a_frame_may_hold_no_more_than_the_limit_when_it_is_inflated() {
         for (length, fits) in [(LIMIT / 2 - 100, true), (LIMIT / 2, false)] {
             let (mut writer, mut reader) = compressing(None, Some(algorithm));
             let zeros = Bytes::from(vec![0; length]);
-            assert!(writer.message(&[1; 41], &zeros, &Bytes::new(), std::slice::from_ref(&zeros)).unwrap());
+            assert!(
+                writer.message(&[1; 41], &zeros, &Bytes::new(), std::slice::from_ref(&zeros), &[]).unwrap()
+            );
             let bytes = drain(&mut writer);
             assert!(bytes.len() < LIMIT / 10);
             let end = read(&mut reader, &bytes, usize::MAX >> 1);
@@ -210,8 +215,29 @@ fn what_does_not_shrink_goes_as_it_is() {
         state ^= state << 17;
         state as u8
     }));
-    assert!(!writer.message(&noise.slice(..41), &noise, &Bytes::new(), &[]).unwrap());
+    assert!(!writer.message(&noise.slice(..41), &noise, &Bytes::new(), &[], &[]).unwrap());
     let bytes = drain(&mut writer);
     // Nobody needs to have agreed to anything to read it.
     assert_eq!(read(&mut pair(None).1, &bytes, 999), read(&mut reader, &bytes, 999));
+}
+
+#[test]
+fn a_piece_that_is_not_what_its_sum_was_made_of_is_refused() {
+    let data = [Bytes::from(vec![1; 5000]), Bytes::from(vec![2; 9]), Bytes::from(vec![3; 4112])];
+    let sums = [(0, crc32c(&data[0])), (2, crc32c(&data[2]))];
+    for changed in [None, Some(0), Some(2)] {
+        let mut sent = data.clone();
+        if let Some(n) = changed {
+            let mut bytes = sent[n].to_vec();
+            bytes[777] ^= 0x10;
+            sent[n] = bytes.into();
+        }
+        let (mut writer, mut reader) = (FrameWriter::default(), FrameReader::new(LIMIT, true));
+        writer.message(&[1; 41], &Bytes::new(), &Bytes::new(), &sent, &sums).unwrap();
+        let read = read(&mut reader, &drain(&mut writer), 3000);
+        match changed {
+            None => assert_eq!(read.unwrap()[0].segments[3], data.concat()),
+            Some(_) => assert_eq!(read, Err(FrameError::SegmentChecksum { segment: 3, bytes: 9121 })),
+        }
+    }
 }

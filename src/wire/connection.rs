@@ -22,7 +22,7 @@ use super::error::{WireError, in_frame};
 use super::features;
 use super::frame::Tag;
 use super::message::{Header, Message, MessageType};
-use super::place::Placed;
+use super::place::Wish;
 use super::secure;
 use super::session::Session;
 use super::types::{AddrVec, EntityAddr, EntityName, EntityType, Utime};
@@ -284,9 +284,9 @@ impl Connection {
         self.reader.place_bytes(receive)
     }
 
-    /// Where the data of [`Event::Data`] go.
-    pub fn place(&mut self, placed: Placed) {
-        self.reader.place(placed);
+    /// Where the data of [`Event::Data`] go, or what is wanted of them.
+    pub fn place(&mut self, wish: Wish) {
+        self.reader.place(wish);
     }
 
     /// How many bytes the input had better get at once.
@@ -622,8 +622,8 @@ impl Connection {
 
     fn message(&mut self, seq: u64, message: &Message) -> Result<(), WireError> {
         let header = Header::new(message, seq, self.session.in_seq).encode();
-        let Message { front, middle, data, .. } = message;
-        self.unproven |= self.writer.message(&header, front, middle, data)?;
+        let Message { front, middle, data, sums, .. } = message;
+        self.unproven |= self.writer.message(&header, front, middle, data, sums)?;
         // The header says it already.
         self.ack_due = false;
         Ok(())

@@ -4,6 +4,8 @@
 //! more than one segment, the others and an epilogue with their checksums. In secure mode it is up to three sealed
 //! blocks: preamble and first 48 bytes; rest of the first segment; other segments and epilogue.
 
+use crate::crc::Sum;
+
 /// What a frame is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -127,6 +129,11 @@ pub fn is_complete(late_status: u8) -> Result<bool, FrameError> {
 /// Ceph's CRC32C of `bytes` after `seed`: without the inversions at begin and end that others make.
 pub fn crc(seed: u32, bytes: &[u8]) -> u32 {
     !crate::crc::append(!seed, bytes)
+}
+
+/// [`crc`] of bytes of which only the sum is known.
+pub(super) fn crc_then(seed: u32, sum: Sum) -> u32 {
+    !Sum { crc: !seed, bytes: 0 }.then(sum).crc
 }
 
 /// Of a segment.

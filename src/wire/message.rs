@@ -89,6 +89,9 @@ pub struct Message {
     pub middle: Bytes,
     /// The data segment, in pieces as the sender had them; a received one has at most one piece.
     pub data: Vec<Bytes>,
+    /// CRC32C of pieces of the data (by their number, ascending), where whoever made them knows it: they are not summed up again when
+    /// they are sent, so what has changed in memory since is refused by the receiver.
+    pub sums: Vec<(usize, u32)>,
     /// Where a received one's data are, if not in `data`.
     pub placed: Option<Placed>,
     /// Offset of the data within its object, modulo what the receiver aligns to (header's `data_off`).
@@ -106,6 +109,7 @@ impl Message {
             front,
             middle: Bytes::new(),
             data: Vec::new(),
+            sums: Vec::new(),
             placed: None,
             data_offset: 0,
         }
@@ -189,6 +193,7 @@ impl Header {
             front,
             middle,
             data: if data.is_empty() { Vec::new() } else { vec![data] },
+            sums: Vec::new(),
             placed: None,
             data_offset: self.data_offset,
         }

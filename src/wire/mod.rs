@@ -2,6 +2,7 @@
 //! in, events and bytes come out.
 
 pub(crate) mod banner;
+pub mod chunks;
 pub mod codec;
 #[cfg(test)]
 mod codec_tests;

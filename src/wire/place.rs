@@ -8,7 +8,16 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
+use super::chunks::ChunkSums;
 use crate::sync::Mutex;
+
+/// What whoever is to get the data of a message wants of a connection, when they have begun to come.
+pub enum Wish {
+    /// They go there.
+    Place(Placed),
+    /// They go to memory of their own, and their chunks are to be summed up.
+    Chunks(Arc<ChunkSums>),
+}
 
 /// Memory to receive into.
 pub trait Room: Send {

@@ -186,7 +186,10 @@ impl Server {
     fn write(&mut self, seq: u64, message: &Message) {
         let in_seq = self.session.as_ref().unwrap().in_seq;
         let header = Header::new(message, seq, in_seq).encode();
-        self.link.writer.message(&header, &message.front, &message.middle, &message.data).unwrap();
+        self.link
+            .writer
+            .message(&header, &message.front, &message.middle, &message.data, &message.sums)
+            .unwrap();
     }
 
     fn control(&mut self, control: Control) {

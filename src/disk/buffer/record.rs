@@ -6,13 +6,15 @@ use bytes::Bytes;
 
 use super::{BufferPool, Place, Ranges, Run};
 use crate::aligned::AlignedVec;
+use crate::crc::{Sum, crc32c};
 use crate::disk::log::{
-    Extent, ExtentKind, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SegmentHeader,
-    slot_data,
+    Extent, ExtentKind, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEGMENT_HEADER_BYTES, SLOT_SUM,
+    SegmentHeader, slot_data,
 };
 use crate::disk::{
     BLOCK_BYTES, Lba, Loc, LocalSeq, Lsn, MAX_SIZE_BYTES, RecordAt, SLOT_BYTES, UNIT_BYTES, WriterEpoch,
 };
+use crate::store::{Op, Summed};
 
 /// What a writer's records have in common.
 #[derive(Clone, Debug)]
@@ -46,6 +48,9 @@ pub(crate) struct Record {
     pub extents: Vec<(Extent, Option<Loc>)>,
     /// `bytes` is a whole segment, and goes into its payload.
     pub payload: bool,
+    /// CRC32C of `bytes`, made of the sums of its parts: as it was when each was sealed. A store need not sum it up again, and finds out
+    /// what has changed in memory since. `None`: slots that were only copied.
+    pub sum: Option<u32>,
     /// Where slots begin in `bytes`.
     slots_at: usize,
 }
@@ -54,6 +59,11 @@ impl Record {
     /// Offset in the segment at which `bytes` is written.
     pub fn write_offset(&self) -> u64 {
         if self.place.creates_segment() { 0 } else { self.place.offset }
+    }
+
+    /// What puts it in its place.
+    pub fn write(&self) -> Summed {
+        Summed { op: Op::Write { offset: self.write_offset(), data: self.bytes.clone() }, sum: self.sum }
     }
 
     /// Where the next record of the segment goes.
@@ -194,7 +204,7 @@ impl Record {
             extents: extents.len() as u32,
             slots,
             durable: spec.durable,
-            extents_crc: crate::crc::crc32c(&buffer[index..]),
+            extents_crc: crc32c(&buffer[index..]),
             local: spec.local,
         };
         header.encode(&mut buffer[SEGMENT_HEADER_BYTES..]);
@@ -221,6 +231,13 @@ impl Record {
             buffer[..SEGMENT_HEADER_BYTES].copy_from_slice(&raw);
         }
         let lead = place.first_stored();
+        // Slots of a Gc record were checked when they were read, which is not here.
+        let sum = (kind != RecordKind::Gc).then(|| {
+            let head = Sum::of(&buffer[lead..SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES]);
+            let index = Sum { crc: header.extents_crc, bytes: raw.len() as u64 };
+            head.then(SLOT_SUM.times(u64::from(slots))).then(index).crc
+        });
+        debug_assert!(sum.is_none_or(|sum| sum == crc32c(&buffer[lead..])), "a slot is not sealed");
         debug_assert!(!spec.payload || place.creates_segment());
         let base = if spec.payload { u64::from(spec.segment_bytes) } else { 0 };
         let first = ((base + place.offset + RECORD_HEADER_BYTES as u64) / UNIT_BYTES) as u32;
@@ -242,6 +259,6 @@ impl Record {
         let bytes = pool.freeze(buffer).slice(lead..);
         let slots_at = SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES - lead;
         let (local, payload) = (spec.local, spec.payload);
-        Record { lsn, kind, place, local, permits, bytes, ranges, extents, payload, slots_at }
+        Record { lsn, kind, place, local, permits, bytes, ranges, extents, payload, sum, slots_at }
     }
 }

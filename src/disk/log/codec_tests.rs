@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::disk::{Lba, Loc, LocalSeq, Lsn, SegmentSeq, WriterEpoch};
+use crate::disk::{Lba, Loc, LocalSeq, Lsn, SLOT_BYTES, SegmentSeq, WriterEpoch};
 
 fn kind() -> impl Strategy<Value = RecordKind> {
     prop_oneof![
@@ -148,5 +148,30 @@ fn slots() {
         slot[at] ^= 1;
         assert_eq!(verify_slot(&slot, Lba(9)).unwrap_err(), FormatError::Checksum { what: "block" });
         slot[at] ^= 1;
+    }
+}
+
+#[test]
+fn a_whole_slot_has_one_sum_and_no_other() {
+    let mut slot: Vec<u8> = (0..SLOT_BYTES as usize).map(|n| (n * 31 >> 3) as u8).collect();
+    for birth in [1, 77] {
+        slot[9] ^= birth as u8;
+        seal_slot(&mut slot, Lba(5), Lsn(birth));
+        let sum = crate::crc::Sum::of(&slot);
+        assert_eq!(sum, SLOT_SUM);
+        assert_eq!(verify_summed(&slot, Lba(5), sum.crc).unwrap(), &slot[..4096]);
+        assert!(
+            verify_summed(&slot, Lba(6), sum.crc).is_err()
+                && verify_summed(&slot[1..], Lba(5), sum.crc).is_err()
+        );
+        for at in (0..slot.len()).step_by(61).chain(4096..slot.len()) {
+            slot[at] ^= 0x20;
+            let wrong = crate::crc::crc32c(&slot);
+            assert!(
+                verify_slot(&slot, Lba(5)).is_err() && verify_summed(&slot, Lba(5), wrong).is_err(),
+                "{at}"
+            );
+            slot[at] ^= 0x20;
+        }
     }
 }

@@ -8,7 +8,7 @@ pub(crate) use record::{
     Extent, ExtentKind, Index, RECORD_HEADER_BYTES, RecordHeader, RecordKind, record_bytes,
 };
 pub(crate) use segment::{SEGMENT_HEADER_BYTES, SegmentHeader};
-pub(crate) use slot::{seal_slot, slot_data, verify_slot};
+pub(crate) use slot::{SLOT_SUM, seal_slot, slot_data, verify_slot, verify_summed};
 
 /// What is wrong with bytes of the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use crate::disk::sabotage::{Sabotage, broken};
 use crate::disk::shared::{epoch_is, store_error, when_full};
 use crate::disk::{DiskError, DiskResult, LocalSeq, Lsn};
 use crate::errno::Errno;
-use crate::store::{Op, Reply, Request, StoreResult};
+use crate::store::{Op, Reply, Request, StoreResult, Summed};
 
 /// Neighbouring records of one segment that are sent together.
 pub(super) struct Append {
@@ -32,10 +32,7 @@ impl Writer {
                 writer.appended(&records, made);
             }));
         }
-        let writes: Vec<Op> = records
-            .iter()
-            .map(|record| Op::Write { offset: record.write_offset(), data: record.bytes.clone() })
-            .collect();
+        let writes: Vec<Summed> = records.iter().map(|record| record.write()).collect();
         if creates {
             return self.shared.env.spawn_here(Box::pin(async move {
                 let made = create_segment(&writer.shared, writer.epoch, segment, writes, makes_room).await;
@@ -43,13 +40,13 @@ impl Writer {
             }));
         }
         // A sealed segment has a newer epoch: then nothing is written.
-        let mut ops = vec![epoch_is(self.epoch)];
+        let mut ops = vec![epoch_is(self.epoch).into()];
         if broken(Sabotage::AppendWithoutEpoch) {
             ops.clear();
         }
         ops.extend(writes);
         let target = self.shared.names.segment(segment);
-        let mut request = Request::new(target.clone(), ops);
+        let mut request = Request::summed(target.clone(), ops);
         request.flags = when_full(makes_room);
         let done = Box::new(move |reply: StoreResult<Reply>| match reply.and_then(Reply::ok) {
             Ok(_) => writer.appended(&records, Ok(())),
@@ -77,12 +74,12 @@ impl Writer {
     /// segment does, so it comes when the payload is durable.
     async fn append_payload(&self, record: &Record, makes_room: bool) -> DiskResult<()> {
         let segment = record.place.segment;
-        let stub = vec![Op::Write { offset: 0, data: record.stub() }];
+        let stub = vec![Op::Write { offset: 0, data: record.stub() }.into()];
         if broken(Sabotage::StubBeforePayload) {
             create_segment(&self.shared, self.epoch, segment, stub.clone(), makes_room).await?;
-            return self.shared.put_payload(segment, self.epoch, record.bytes.clone(), makes_room).await;
+            return self.shared.put_payload(self.epoch, record, makes_room).await;
         }
-        self.shared.put_payload(segment, self.epoch, record.bytes.clone(), makes_room).await?;
+        self.shared.put_payload(self.epoch, record, makes_room).await?;
         create_segment(&self.shared, self.epoch, segment, stub, makes_room).await
     }
 

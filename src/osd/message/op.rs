@@ -79,12 +79,14 @@ impl OpMessage<'_> {
 
         out.extend_from_slice(&(self.ops.len() as u16).to_le_bytes());
         let mut data = Vec::new();
+        let mut sums = Vec::new();
         for op in self.ops {
             out.extend_from_slice(&op.code.to_le_bytes());
             out.extend_from_slice(&op.flags.to_le_bytes());
             out.extend_from_slice(&op.union);
             let bytes: usize = op.input.iter().map(Bytes::len).sum();
             out.extend_from_slice(&(bytes as u32).to_le_bytes());
+            sums.extend(op.sum.filter(|_| bytes > 0).map(|sum| (data.len(), sum)));
             data.extend(op.input.iter().filter(|piece| !piece.is_empty()).cloned());
         }
         out.extend_from_slice(&self.snap.to_le_bytes());
@@ -100,6 +102,7 @@ impl OpMessage<'_> {
         message.priority = super::PRIORITY_OP;
         message.tid = self.tid;
         message.data = data;
+        message.sums = sums;
         message
     }
 }

@@ -55,6 +55,7 @@ fn op(code: u16, union: impl FnOnce(&mut &mut [u8]), input: &[&[u8]]) -> OsdOp {
         flags: 0,
         union: bytes,
         input: input.iter().map(|piece| Bytes::copy_from_slice(piece)).collect(),
+        sum: None,
     }
 }
 

@@ -98,13 +98,13 @@ fn watch_op(cookie: u64, kind: u8, generation: u32, timeout_s: u32) -> OsdOp {
     fields.put_u8(kind);
     fields.put_u32_le(generation);
     fields.put_u32_le(timeout_s);
-    OsdOp { code: op::WATCH, flags: 0, union, input: vec![] }
+    OsdOp { code: op::WATCH, flags: 0, union, input: vec![], sum: None }
 }
 
 fn cookie_op(code: u16, cookie: u64, input: Bytes) -> OsdOp {
     let mut union = [0; 28];
     union[..8].copy_from_slice(&cookie.to_le_bytes());
-    OsdOp { code, flags: 0, union, input: vec![input] }
+    OsdOp { code, flags: 0, union, input: vec![input], sum: None }
 }
 
 pub(in crate::osd) fn request_for(object: ObjectName, op: OsdOp, flags: u32, mtime_ns: u64) -> OpRequest {
@@ -118,6 +118,7 @@ pub(in crate::osd) fn request_for(object: ObjectName, op: OsdOp, flags: u32, mti
         mtime_ns,
         placement_seed: None,
         place: None,
+        chunks: None,
     }
 }
 

@@ -17,8 +17,9 @@ use crate::osd::codes::backoff;
 use crate::osd::hobject::Position;
 use crate::osd::message::{Backoff, CommandReply, OpReply, WatchNotify};
 use crate::sync::Mutex;
+use crate::wire::chunks::ChunkSums;
 use crate::wire::denc::Malformed;
-use crate::wire::place::{Place, Placed};
+use crate::wire::place::{Place, Wish};
 use crate::wire::types::{AddrVec, EntityType, Spg};
 use crate::wire::{Message, MessageType};
 
@@ -131,12 +132,14 @@ impl Handler for FromOsd {
         kind: MessageType,
         tid: u64,
         bytes: usize,
-    ) -> Option<Placed> {
+    ) -> Option<Wish> {
         if kind != MessageType::OSD_OPREPLY {
             return None;
         }
-        let place = self.objecter.upgrade()?.state.lock().place_of(self.osd, connection, tid)?;
-        place.enter(bytes)
+        match self.objecter.upgrade()?.state.lock().wish_of(self.osd, connection, tid)? {
+            Wanted::Place(place) => place.enter(bytes).map(Wish::Place),
+            Wanted::Chunks(chunks) => Some(Wish::Chunks(chunks)),
+        }
     }
 
     fn message(&self, connection: &Arc<dyn Connection>, message: Message) {
@@ -161,16 +164,28 @@ impl Handler for FromOsd {
     }
 }
 
+/// What a request says of the data of its answer.
+enum Wanted {
+    Place(Arc<Place>),
+    Chunks(Arc<ChunkSums>),
+}
+
 impl State {
     fn is_current(&self, osd: i32, connection: &Arc<dyn Connection>) -> bool {
         self.sessions.get(&osd).is_some_and(|session| session.is(connection))
     }
 
-    /// Where the data of this request's answer go, which comes over this connection.
-    fn place_of(&self, osd: i32, connection: &Arc<dyn Connection>, tid: u64) -> Option<Arc<Place>> {
+    /// What is wanted for the data of this request's answer, which comes over this connection.
+    fn wish_of(&self, osd: i32, connection: &Arc<dyn Connection>, tid: u64) -> Option<Wanted> {
         let op = self.ops.get(&tid)?;
         let asked = op.target.osd == osd && op.attempts > 0 && self.is_current(osd, connection);
-        op.request.place.clone().filter(|_| asked && op.request.ops.len() == 1)
+        if !asked || op.request.ops.len() != 1 {
+            return None;
+        }
+        match &op.request.place {
+            Some(place) => Some(Wanted::Place(place.clone())),
+            None => op.request.chunks.clone().map(Wanted::Chunks),
+        }
     }
 
     /// Opens a session if there is none. Nothing is sent over it yet. Once for each address that maps have for an OSD.

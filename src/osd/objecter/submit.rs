@@ -10,7 +10,7 @@ use crate::osd::map::OsdMap;
 use crate::osd::message::{CLIENT_FEATURES, OpMessage, OpReply};
 use crate::osd::slot::Done;
 use crate::osd::target::{Target, Verdict};
-use crate::osd::{ObjectName, OpAnswer, OpRequest, OsdError};
+use crate::osd::{ObjectName, OpAnswer, OpRequest, OsdError, OsdOp};
 use crate::wire::Message;
 use crate::wire::types::Utime;
 
@@ -124,6 +124,13 @@ impl State {
         if paused || osd < 0 {
             after.want_maps = Some(self.epoch());
             return;
+        }
+        if op.attempts > 0 && !op.request.ops.iter().all(OsdOp::is_sound) {
+            // An OSD that gets this drops the connection, and would again and again.
+            let object = op.target.object(&op.request.object).oid.escape_ascii().to_string();
+            tracing::error!("{object}: what is to be written has changed in memory: given up");
+            let detail = format!("{object}: the data to be written have changed in memory");
+            return self.finish(tid, Err(OsdError::Failed { errno: Errno::EIO, detail }), after);
         }
         let refused = self.ensure_session(env, osd, after).err();
         let new = |op: &Op| match op.purpose {

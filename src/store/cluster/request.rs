@@ -66,6 +66,12 @@ fn osd_op(op: &Op) -> OsdOp {
     }
 }
 
+/// Of an op's data.
+fn sum_of(request: &Request, nth: usize) -> Option<u32> {
+    let is_data = |op: &Op| matches!(op, Op::Write { .. } | Op::WriteFull { .. });
+    request.sums.iter().find(|(of, _)| *of == nth && is_data(&request.ops[nth].0)).map(|(_, sum)| *sum)
+}
+
 pub(super) fn object_name(target: &Target) -> ObjectName {
     let bytes = |text: &str| Bytes::copy_from_slice(&bytes_of(text));
     ObjectName {
@@ -111,7 +117,10 @@ pub(super) fn osd_request(request: &Request, now_ns: u64) -> OpRequest {
     };
     OpRequest {
         object: object_name(&request.target),
-        ops: request.ops.iter().map(|(op, flags)| osd_op(op).flags(*flags)).collect(),
+        ops: (0..)
+            .zip(&request.ops)
+            .map(|(nth, (op, flags))| osd_op(op).flags(*flags).summed(sum_of(request, nth)))
+            .collect(),
         flags,
         snap,
         snap_seq: request.snapc.seq,
@@ -119,5 +128,6 @@ pub(super) fn osd_request(request: &Request, now_ns: u64) -> OpRequest {
         mtime_ns: if writes { request.mtime_ns.unwrap_or(now_ns) } else { request.mtime_ns.unwrap_or(0) },
         placement_seed: None,
         place: request.place.clone(),
+        chunks: request.chunks.clone(),
     }
 }

@@ -426,7 +426,7 @@ pub(super) fn name(oid: &str) -> ObjectName {
 fn request(oid: &str, code: u16, flags: u32) -> OpRequest {
     OpRequest {
         object: name(oid),
-        ops: vec![OsdOp { code, flags: 0, union: [0; 28], input: vec![] }],
+        ops: vec![OsdOp { code, flags: 0, union: [0; 28], input: vec![], sum: None }],
         flags,
         snap: NO_SNAP,
         snap_seq: 0,
@@ -434,6 +434,7 @@ fn request(oid: &str, code: u16, flags: u32) -> OpRequest {
         mtime_ns: 0,
         placement_seed: None,
         place: None,
+        chunks: None,
     }
 }
 

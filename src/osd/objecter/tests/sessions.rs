@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::fake::*;
+use crate::crc::crc32c;
+use crate::errno::Errno;
 use crate::net::Connection;
 use crate::osd::codes::{backoff, flag};
 use crate::osd::hobject;
 use crate::osd::message::Backoff;
-use crate::osd::{OpRequest, OsdOptions};
-use crate::wire::place::{Place, Placed, Room};
+use crate::osd::{OpRequest, OsdError, OsdOp, OsdOptions};
+use crate::wire::place::{Place, Placed, Room, Wish};
 use crate::wire::types::Hobject;
 use crate::wire::{Message, MessageType};
 
@@ -63,7 +67,10 @@ impl Room for Memory {
 /// The answer's data have begun to come.
 fn enter(wire: &Arc<Wire>, asked: &Asked, bytes: usize) -> Option<Placed> {
     let connection: Arc<dyn Connection> = wire.clone();
-    wire.handler.place(&connection, MessageType::OSD_OPREPLY, asked.tid, bytes)
+    match wire.handler.place(&connection, MessageType::OSD_OPREPLY, asked.tid, bytes)? {
+        Wish::Place(placed) => Some(placed),
+        Wish::Chunks(_) => None,
+    }
 }
 
 #[tokio::test]
@@ -254,4 +261,26 @@ async fn an_object_alone_can_be_blocked() {
     let _waits = [world.submit(read(&oids[0])), world.submit(read(neighbour))];
     let sent = wire.requests();
     assert_eq!(sent.iter().map(|asked| &asked.oid).collect::<Vec<_>>(), [neighbour]);
+}
+
+#[tokio::test]
+async fn what_has_changed_in_memory_is_given_up_and_not_sent_again_for_ever() {
+    let world = World::plain().await;
+    let oid = &world.objects(1, epoch::BASE, 1)[0];
+    let data = Bytes::from_static(b"data");
+    let request =
+        |sum: u32| OpRequest { ops: vec![OsdOp::write(0, data.clone()).summed(Some(sum))], ..write(oid) };
+    let good = world.submit(request(crc32c(&data)));
+    let bad = world.submit(request(!crc32c(&data)));
+    let old = world.wire(1);
+    world.ready(&old);
+    assert_eq!(old.requests().len(), 2);
+    // The OSD does not like what it gets, and drops the connection.
+    world.reset(&old);
+    let wire = world.wire(1);
+    let again = wire.requests();
+    assert_eq!(again.len(), 1);
+    world.answer(&wire, &again[0], 0);
+    good.await.unwrap();
+    assert!(matches!(bad.await, Err(OsdError::Failed { errno: Errno::EIO, .. })));
 }
