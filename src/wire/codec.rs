@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 
+use super::buffers;
 use super::chunks::Counter;
 use super::compress::Algorithm;
 use super::frame::{
@@ -240,7 +241,7 @@ struct Incoming {
 }
 
 enum Data {
-    Own(BytesMut),
+    Own(Vec<u8>),
     Placed(Placed),
     /// The place is not to be written any more: nobody will look at them, but their checksum is to be right.
     Dropped(Placed),
@@ -305,7 +306,7 @@ impl Incoming {
         }
         let placed = match data {
             Data::Own(own) => {
-                segments[3] = own.freeze();
+                segments[3] = buffers::freeze(own);
                 if let Some(chunks) = chunks {
                     chunks.tell(&segments[3]);
                 }
@@ -318,9 +319,13 @@ impl Incoming {
 }
 
 /// For all that is to come (`length`), within reason, where there is not enough for `bytes` more.
-fn make_room(own: &mut BytesMut, bytes: usize, length: usize) {
+fn make_room(own: &mut Vec<u8>, bytes: usize, length: usize) {
     if own.capacity() - own.len() < bytes {
-        own.reserve(length.saturating_sub(own.len()).min(TRUSTED_BYTES).max(bytes));
+        let more = length.saturating_sub(own.len()).min(TRUSTED_BYTES).max(bytes);
+        match own.is_empty() {
+            true => *own = buffers::take(more),
+            false => own.reserve_exact(more),
+        }
     }
 }
 
@@ -329,7 +334,7 @@ pub enum Space<'a> {
     /// To the input.
     Input,
     /// Behind what is in here, at most so many.
-    Own(&'a mut BytesMut, usize),
+    Own(&'a mut Vec<u8>, usize),
     /// To a place, with [`FrameReader::place_bytes`].
     Placed,
 }
@@ -536,7 +541,7 @@ impl FrameReader {
             preamble,
             segments,
             unasked: true,
-            data: Data::Own(BytesMut::new()),
+            data: Data::Own(Vec::new()),
             got: 0,
             sum: CRC_SEED,
             chunks: None,

@@ -2,6 +2,7 @@
 //! in, events and bytes come out.
 
 pub(crate) mod banner;
+mod buffers;
 pub mod chunks;
 pub mod codec;
 #[cfg(test)]
