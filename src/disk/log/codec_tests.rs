@@ -153,7 +153,7 @@ fn slots() {
 
 #[test]
 fn a_whole_slot_has_one_sum_and_no_other() {
-    let mut slot: Vec<u8> = (0..SLOT_BYTES as usize).map(|n| (n * 31 >> 3) as u8).collect();
+    let mut slot: Vec<u8> = (0..SLOT_BYTES as usize).map(|n| ((n * 31) >> 3) as u8).collect();
     for birth in [1, 77] {
         slot[9] ^= birth as u8;
         seal_slot(&mut slot, Lba(5), Lsn(birth));
