@@ -29,6 +29,20 @@ pub enum Compared {
     Mismatch { offset: u64 },
 }
 
+/// A write that was accepted and is not durable yet.
+pub struct Accepted {
+    writer: Arc<Writer>,
+    lsn: Lsn,
+}
+
+impl Accepted {
+    /// Tells `done` once whether it is durable, on whichever thread, also before this returns: it must neither block nor call
+    /// the disk.
+    pub fn then(self, done: Box<dyn FnOnce(DiskResult<()>) + Send>) {
+        self.writer.durable_then(self.lsn, done);
+    }
+}
+
 /// How far a read came without waiting.
 pub enum Tried {
     Done,
@@ -355,6 +369,18 @@ impl Disk {
             return None;
         }
         self.writer().ok()?.try_put(offset / BLOCK_BYTES, length / BLOCK_BYTES, data)
+    }
+
+    /// A write that has only to become durable before it is acknowledged (write-through, into the store) is accepted here and now, and
+    /// waited for by [`Accepted::then`]; `None`: nothing was done, call `write`.
+    pub fn try_write_through(&self, offset: u64, data: &[&[u8]]) -> Option<DiskResult<Accepted>> {
+        let length = buffer::Pieces::total(data);
+        if length == 0 || !offset.is_multiple_of(BLOCK_BYTES) || !length.is_multiple_of(BLOCK_BYTES) {
+            return None;
+        }
+        let writer = self.writer().ok()?;
+        let accepted = writer.try_put_through(offset / BLOCK_BYTES, length / BLOCK_BYTES, data)?;
+        Some(accepted.map(|lsn| Accepted { writer, lsn }))
     }
 
     /// A read that needs no waiting: all of it is in the buffer, in the cache, or in memory of the store's. If it was not

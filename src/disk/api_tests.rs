@@ -189,3 +189,99 @@ fn those_who_wait_together_are_written_together() {
     });
     assert!((50..75).contains(&appends), "{appends} appends for 50 times 16 writes");
 }
+
+/// Crowds that do not come back are not expected for long: a program that writes one block after each burst loses no more than a few
+/// moments.
+#[test]
+fn those_who_do_not_come_back_are_not_waited_for() {
+    let sim = Sim::new(6);
+    let host = sim.group();
+    let (first, last) = sim.run(async move {
+        let env: Arc<dyn Env> = host.clone();
+        let cluster = ModelCluster::with_env(host.clone());
+        let pause = Duration::from_micros(800);
+        let slow = move |_: &Call<'_>| Fault::Delay { before: pause, after: Duration::ZERO };
+        let store: Arc<dyn Store> = FaultyStore::new(cluster.client(), env.clone(), slow);
+        let names = formatted(&store, 16 << 20).await;
+        let options =
+            DiskOptions { cache: CacheOptions { enabled: false, ..CacheOptions::default() }, ..options() };
+        let disk = Disk::open(store, names, options, env.clone()).await.unwrap();
+        disk.acquire().await.unwrap();
+        // How long 100 single writes take, each after a burst of 16, in two runs.
+        let mut took = Vec::new();
+        for _ in 0..2 {
+            let mut alone = Duration::ZERO;
+            for _ in 0..100 {
+                let (ended, mut all) = tokio::sync::mpsc::unbounded_channel();
+                for writer in 0..16u64 {
+                    let (disk, ended) = (disk.clone(), ended.clone());
+                    host.spawn(Box::pin(async move {
+                        disk.write(writer * 4096, &[&[7; 4096]]).await.unwrap();
+                        ended.send(()).unwrap();
+                    }));
+                }
+                drop(ended);
+                while all.recv().await.is_some() {}
+                let before = env.now();
+                disk.write(1 << 20, &[&[8; 4096]]).await.unwrap();
+                alone += env.now() - before;
+            }
+            took.push(alone);
+        }
+        (took[0], took[1])
+    });
+    assert!(first > Duration::from_millis(80) && first < Duration::from_millis(92), "{first:?}");
+    assert!(last < Duration::from_millis(82), "{last:?}");
+}
+
+/// A write-through write that is accepted at once is acknowledged when the store has it and not before, and told when it never will.
+#[test]
+fn what_is_accepted_is_acknowledged_when_it_is_durable() {
+    let sim = Sim::new(7);
+    let host = sim.group();
+    sim.run(async move {
+        let env: Arc<dyn Env> = host.clone();
+        let cluster = ModelCluster::with_env(host.clone());
+        let pause = Duration::from_millis(3);
+        let slow = move |_: &Call<'_>| Fault::Delay { before: pause, after: Duration::ZERO };
+        let store: Arc<dyn Store> = FaultyStore::new(cluster.client(), env.clone(), slow);
+        let names = formatted(&store, 16 << 20).await;
+        let through =
+            DiskOptions { cache: CacheOptions { enabled: false, ..CacheOptions::default() }, ..options() };
+        let disk = Disk::open(store.clone(), names.clone(), through, env.clone()).await.unwrap();
+        disk.acquire().await.unwrap();
+        assert!(disk.try_write(0, &[&[1; 4096]]).is_none(), "not without waiting");
+        assert!(disk.try_write_through(512, &[&[1; 4096]]).is_none(), "parts of blocks");
+        let size = disk.size_bytes();
+        assert!(disk.try_write_through(size, &[&[1; 4096]]).unwrap().is_err(), "past the end");
+        let begin = |block: u64| {
+            let (tell, told) = tokio::sync::oneshot::channel();
+            let accepted = disk.try_write_through(block * 4096, &[&[9; 4096]]).unwrap().unwrap();
+            let env = env.clone();
+            accepted.then(Box::new(move |durable| tell.send((durable, env.now())).unwrap()));
+            told
+        };
+        let before = env.now();
+        let told: Vec<_> = (0..4).map(begin).collect();
+        assert_eq!(read(&disk, 0, 16384).await, [9; 16384], "read before it is durable");
+        for told in told {
+            let (durable, at) = told.await.unwrap();
+            durable.unwrap();
+            assert!(at >= before + pause);
+        }
+        // A reader beside it finds what was acknowledged.
+        let reader = Disk::open(cluster.client(), names.clone(), options(), env.clone()).await.unwrap();
+        assert_eq!(read(&reader, 0, 16384).await, [9; 16384]);
+        // Fenced while it waits, and after that.
+        let told = begin(5);
+        cluster.client().blocklist_add(&store.addrs(), 60).await.unwrap();
+        assert!(told.await.unwrap().0.unwrap_err().is_fence());
+        assert!(disk.try_write_through(0, &[&[1; 4096]]).unwrap().is_err());
+        reader.refresh().await.unwrap();
+        assert_eq!(read(&reader, 5 * 4096, 4096).await, [0; 4096]);
+        // Those that write back do not.
+        let disk = Disk::open(cluster.client(), names, options(), env.clone()).await.unwrap();
+        disk.acquire().await.unwrap();
+        assert!(disk.try_write_through(0, &[&[1; 4096]]).is_none());
+    });
+}

@@ -62,7 +62,7 @@ pub mod usage;
 mod write;
 mod writer;
 
-pub use api::{Compared, DiffRun, Disk, DiskResult, Tried};
+pub use api::{Accepted, Compared, DiffRun, Disk, DiskResult, Tried};
 pub use checkpoint::{Deletable, Frozen, Replay, RootBlob, SnapshotPin, SnapshotRoot};
 pub use diff::DiffExtent;
 pub use error::DiskError;

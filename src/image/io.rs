@@ -9,7 +9,7 @@ use super::gate::Permit;
 use super::header::{self, Timestamp};
 use super::image::{Image, closed};
 use super::tracker::Ticket;
-use crate::disk::{Compared, Fetch, ReadSink, Tried};
+use crate::disk::{Accepted, Compared, Fetch, ReadSink, Tried};
 use crate::errno::Errno;
 use crate::store::FixedReads;
 
@@ -54,6 +54,24 @@ impl ImageFetch {
             drop((_permit, image));
             done(sink, found.then_some(length));
         });
+    }
+}
+
+/// A write that was accepted and is not durable yet.
+pub struct ImageAccepted {
+    accepted: Accepted,
+    length: u64,
+    permit: Permit,
+}
+
+impl ImageAccepted {
+    /// Tells `done` once what became of it, on whichever thread, also before this returns: it must neither block nor call the image.
+    pub fn then(self, done: impl FnOnce(ImageResult<u64>) + Send + 'static) {
+        let ImageAccepted { accepted, length, permit } = self;
+        accepted.then(Box::new(move |durable| {
+            drop(permit);
+            done(durable.map(|()| length).map_err(ImageError::from));
+        }));
     }
 }
 
@@ -188,18 +206,34 @@ impl Image {
 
     /// A write that needs no waiting; `None`: nothing was done, call `write`.
     pub fn try_write(self: &Arc<Self>, offset: u64, data: &[&[u8]]) -> Option<ImageResult<u64>> {
-        if self.is_stale() || self.check_writable().is_err() {
-            return None;
-        }
-        let _permit = self.gate.try_enter()?;
-        let wanted = total(data);
-        let length = clip(self.head.size_bytes(), offset, wanted).ok()?;
-        if length == 0 || length != wanted {
-            return None;
-        }
+        let (_permit, length) = self.try_begin(offset, data)?;
         let written = self.head.try_write(offset, data)?;
         self.touch_modified();
         Some(written.map(|()| length).map_err(Into::into))
+    }
+
+    /// A write that has only to become durable before it is acknowledged: accepted, and to be waited for by [`ImageAccepted::then`];
+    /// `None`: nothing was done, call `write`.
+    pub fn try_write_through(
+        self: &Arc<Self>,
+        offset: u64,
+        data: &[&[u8]],
+    ) -> Option<ImageResult<ImageAccepted>> {
+        let (permit, length) = self.try_begin(offset, data)?;
+        let accepted = self.head.try_write_through(offset, data)?;
+        self.touch_modified();
+        Some(accepted.map(|accepted| ImageAccepted { accepted, length, permit }).map_err(Into::into))
+    }
+
+    /// The right to write, if it is to be had without waiting, and the image takes all of it.
+    fn try_begin(self: &Arc<Self>, offset: u64, data: &[&[u8]]) -> Option<(Permit, u64)> {
+        if self.is_stale() || self.check_writable().is_err() {
+            return None;
+        }
+        let permit = self.gate.try_enter()?;
+        let wanted = total(data);
+        let length = clip(self.head.size_bytes(), offset, wanted).ok()?;
+        (length > 0 && length == wanted).then_some((permit, length))
     }
 
     /// Gives the range back, in whole multiples of the discard granularity; the rest of it keeps its data, as in

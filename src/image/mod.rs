@@ -41,7 +41,7 @@ pub use directory::{list, name_of, resolve};
 pub use error::{ImageError, ImageResult, found};
 pub use header::{Header, Properties, Timestamp};
 pub use image::{Image, OpenOptions, UpdateCallback, Which};
-pub use io::{CompareOutcome, ImageFetch, TriedRead, total};
+pub use io::{CompareOutcome, ImageAccepted, ImageFetch, TriedRead, total};
 pub use lock::Owner;
 pub use options::ImageOptions;
 pub use pool::Pool;

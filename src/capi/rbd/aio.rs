@@ -33,13 +33,10 @@ pub unsafe extern "C" fn rbd_aio_write(
             let (handle, done, data) =
                 // SAFETY: the contract that the header gives these arguments.
                 unsafe { (handles::shared_image(image)?, handles::completion(c)?, arg::data(buf, len)?) };
-            match handle.image.try_write(off, &[data]) {
-                Some(written) => finish(&handle, done, written.map(|_| 0).map_err(Errno::from)),
-                None => {
-                    // SAFETY: the contract that the header gives these arguments.
-                    let data = unsafe { InBufs::new(buf, len)? };
-                    write_later(handle, done, off, data);
-                }
+            if let Some((handle, done)) = write_now(handle, done, off, &[data]) {
+                // SAFETY: the contract that the header gives these arguments.
+                let data = unsafe { InBufs::new(buf, len)? };
+                write_later(handle, done, off, data);
             }
             Ok(())
     })
@@ -58,13 +55,10 @@ pub unsafe extern "C" fn rbd_aio_write2(
             let (handle, done, data) =
                 // SAFETY: the contract that the header gives these arguments.
                 unsafe { (handles::shared_image(image)?, handles::completion(c)?, arg::data(buf, len)?) };
-            match handle.image.try_write(off, &[data]) {
-                Some(written) => finish(&handle, done, written.map(|_| 0).map_err(Errno::from)),
-                None => {
-                    // SAFETY: the contract that the header gives these arguments.
-                    let data = unsafe { InBufs::new(buf, len)? };
-                    write_later(handle, done, off, data);
-                }
+            if let Some((handle, done)) = write_now(handle, done, off, &[data]) {
+                // SAFETY: the contract that the header gives these arguments.
+                let data = unsafe { InBufs::new(buf, len)? };
+                write_later(handle, done, off, data);
             }
             Ok(())
     })
@@ -82,10 +76,8 @@ pub unsafe extern "C" fn rbd_aio_writev(
             let (handle, done, data) =
                 // SAFETY: the contract that the header gives these arguments.
                 unsafe { (handles::shared_image(image)?, handles::completion(c)?, iovecs(iov, iovcnt)?) };
-            let written = handle.image.try_write(off, &data.slices());
-            match written {
-                Some(written) => finish(&handle, done, written.map(|_| 0).map_err(Errno::from)),
-                None => write_later(handle, done, off, data),
+            if let Some((handle, done)) = write_now(handle, done, off, &data.slices()) {
+                write_later(handle, done, off, data);
             }
             Ok(())
     })
@@ -344,6 +336,33 @@ unsafe fn iovecs(iov: *const iovec, count: c_int) -> Result<InBufs, Errno> {
     }
     // SAFETY: the caller's promise.
     unsafe { InBufs::from_iovecs(iov, count) }
+}
+
+/// A write that is accepted without waiting: completed now, or when it is durable. Gives both back if nothing was done.
+fn write_now(
+    handle: Shared<ImageHandle>,
+    done: Shared<CompletionHandle>,
+    offset: u64,
+    data: &[&[u8]],
+) -> Option<(Shared<ImageHandle>, Shared<CompletionHandle>)> {
+    if let Some(written) = handle.image.try_write(offset, data) {
+        finish(&handle, done, written.map(|_| 0).map_err(Errno::from));
+        return None;
+    }
+    match handle.image.try_write_through(offset, data) {
+        None => return Some((handle, done)),
+        Some(Err(error)) => finish(&handle, done, Err(error.into())),
+        Some(Ok(accepted)) => {
+            let (call, ticket) = (handle.session.begin(), handle.image.ticket());
+            accepted.then(move |written| {
+                finish(&handle, done, written.map(|_| 0).map_err(Errno::from));
+                // Never the last one, as closing waits for the ticket.
+                drop(handle);
+                drop((ticket, call));
+            });
+        }
+    }
+    None
 }
 
 /// A write of at most so many bytes begins on the caller's thread, also when it will have to wait.

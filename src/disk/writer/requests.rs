@@ -42,12 +42,36 @@ impl Writer {
 
     /// Writes whole blocks at once, if that needs no waiting; the ranges may not be locked by anyone.
     pub fn try_put(self: &Arc<Self>, lba: u64, blocks: u64, data: &[&[u8]]) -> Option<DiskResult<()>> {
+        Some(self.try_accept(lba, blocks, data, false)?.map(drop))
+    }
+
+    /// As `try_put`, of a write that is acknowledged only when it is durable: it is accepted, and waits for this LSN.
+    pub fn try_put_through(
+        self: &Arc<Self>,
+        lba: u64,
+        blocks: u64,
+        data: &[&[u8]],
+    ) -> Option<DiskResult<Lsn>> {
+        self.try_accept(lba, blocks, data, true)
+    }
+
+    fn try_accept(
+        self: &Arc<Self>,
+        lba: u64,
+        blocks: u64,
+        data: &[&[u8]],
+        through: bool,
+    ) -> Option<DiskResult<Lsn>> {
         if blocks > self.max_blocks() || !self.locks.is_free(lba, lba + blocks) {
             return None;
         }
         let mut state = self.state.lock();
         let behind = state.local.as_ref().is_some_and(|log| log.is_behind());
-        if state.no_space.is_some() || state.gc_behind || behind || self.writes_through(&state) {
+        if state.no_space.is_some() || state.gc_behind || behind || self.writes_through(&state) != through {
+            return None;
+        }
+        if through && state.local.is_some() {
+            // What it waits for is another thing.
             return None;
         }
         if let Err(error) = check(&state, lba, blocks) {
@@ -60,14 +84,15 @@ impl Writer {
         }
         self.room.try_acquire_many(blocks as u32).ok()?.forget();
         self.put(&mut state, lba, blocks, &Blocks::Data(data), blocks as u32);
+        let lsn = state.newest();
         let appends = self.pump(&mut state);
         let log = state.local.clone();
         drop(state);
         self.start(appends);
         self.start_local(log.as_ref());
         // ACK (write-back): the data is in the buffer, within the dirty limit; reads find it there, and a flush that
-        // begins from now on waits for it.
-        Some(Ok(()))
+        // begins from now on waits for it. (Write-through: when this LSN is durable.)
+        Some(Ok(lsn))
     }
 
     /// Accepts whole blocks. The caller holds a lock on the range. `None`: the write may be acknowledged; else when

@@ -86,6 +86,11 @@ impl Writer {
         self.when_durable(target, waiter);
     }
 
+    /// As `wait_durable`, whose outcome a function gets.
+    pub fn durable_then(self: &Arc<Self>, lsn: Lsn, done: Told) {
+        self.when_durable(lsn, Waiter::call(done));
+    }
+
     /// Waits until every record up to `lsn` is durable. An append that waits for room in the store is tried again.
     pub async fn wait_durable(self: &Arc<Self>, lsn: Lsn) -> DiskResult<()> {
         let (waiter, told) = Waiter::task();
