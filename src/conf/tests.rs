@@ -261,7 +261,7 @@ fn typed_getters_follow_what_is_set() {
     config.set("rbd_cache_size", "1M").unwrap();
     config.set("rbd_default_features", "layering").unwrap();
     assert_eq!((config.u64("rbd_cache_size"), config.u64("rbd_default_features")), (1 << 20, 1));
-    assert_eq!(config.u64("logrbd_segment_size"), 4 << 20);
+    assert_eq!(config.u64("logrbd_segment_size"), 8 << 20);
 }
 
 proptest::proptest! {

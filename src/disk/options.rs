@@ -17,7 +17,7 @@ pub struct FormatParams {
 }
 
 /// The segment size when nothing else is asked for.
-pub const DEFAULT_SEGMENT_BYTES: u32 = 4 << 20;
+pub const DEFAULT_SEGMENT_BYTES: u32 = 8 << 20;
 /// 2^63 - 1 rounded down to whole blocks: byte offsets stay positive as `i64`.
 pub const MAX_SIZE_BYTES: u64 = i64::MAX as u64 & !(super::BLOCK_BYTES - 1);
 
