@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 
-use super::buffers;
+use super::buffers::POOL;
 use super::chunks::Counter;
 use super::compress::Algorithm;
 use super::frame::{
@@ -306,7 +306,7 @@ impl Incoming {
         }
         let placed = match data {
             Data::Own(own) => {
-                segments[3] = buffers::freeze(own);
+                segments[3] = POOL.freeze(own);
                 if let Some(chunks) = chunks {
                     chunks.tell(&segments[3]);
                 }
@@ -323,7 +323,7 @@ fn make_room(own: &mut Vec<u8>, bytes: usize, length: usize) {
     if own.capacity() - own.len() < bytes {
         let more = length.saturating_sub(own.len()).min(TRUSTED_BYTES).max(bytes);
         match own.is_empty() {
-            true => *own = buffers::take(more),
+            true => *own = POOL.take(more),
             false => own.reserve_exact(more),
         }
     }
