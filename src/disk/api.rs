@@ -364,22 +364,16 @@ impl Disk {
 
     /// A write that needs no waiting at all is done here and now; `None`: nothing was done, call `write`.
     pub fn try_write(&self, offset: u64, data: &[&[u8]]) -> Option<DiskResult<()>> {
-        let length = buffer::Pieces::total(data);
-        if length == 0 || !offset.is_multiple_of(BLOCK_BYTES) || !length.is_multiple_of(BLOCK_BYTES) {
-            return None;
-        }
-        self.writer().ok()?.try_put(offset / BLOCK_BYTES, length / BLOCK_BYTES, data)
+        let (first, blocks) = whole_blocks(offset, data)?;
+        self.writer().ok()?.try_put(first, blocks, data)
     }
 
     /// A write that has only to become durable before it is acknowledged (write-through, into the store) is accepted here and now, and
     /// waited for by [`Accepted::then`]; `None`: nothing was done, call `write`.
     pub fn try_write_through(&self, offset: u64, data: &[&[u8]]) -> Option<DiskResult<Accepted>> {
-        let length = buffer::Pieces::total(data);
-        if length == 0 || !offset.is_multiple_of(BLOCK_BYTES) || !length.is_multiple_of(BLOCK_BYTES) {
-            return None;
-        }
+        let (first, blocks) = whole_blocks(offset, data)?;
         let writer = self.writer().ok()?;
-        let accepted = writer.try_put_through(offset / BLOCK_BYTES, length / BLOCK_BYTES, data)?;
+        let accepted = writer.try_put_through(first, blocks, data)?;
         Some(accepted.map(|lsn| Accepted { writer, lsn }))
     }
 
@@ -632,6 +626,13 @@ impl Disk {
             Mode::Closed => DiskStats::default(),
         }
     }
+}
+
+/// The first block and the number of blocks that these bytes are; `None`, if some are parts of blocks.
+fn whole_blocks(offset: u64, data: &[&[u8]]) -> Option<(u64, u64)> {
+    let length = buffer::Pieces::total(data);
+    let whole = length > 0 && offset.is_multiple_of(BLOCK_BYTES) && length.is_multiple_of(BLOCK_BYTES);
+    whole.then_some((offset / BLOCK_BYTES, length / BLOCK_BYTES))
 }
 
 pub(super) fn in_range(offset: u64, length: u64, size: u64) -> DiskResult<()> {

@@ -155,6 +155,28 @@ fn snapshots() {
     });
 }
 
+/// A disk that writes through to a store which takes so long for each op list.
+struct Slow {
+    cluster: ModelCluster,
+    store: Arc<dyn Store>,
+    names: DiskNames,
+    disk: Arc<Disk>,
+}
+
+impl Slow {
+    async fn new(env: Arc<dyn Env>, pause: Duration) -> Slow {
+        let cluster = ModelCluster::with_env(env.clone());
+        let slow = move |_: &Call<'_>| Fault::Delay { before: pause, after: Duration::ZERO };
+        let store: Arc<dyn Store> = FaultyStore::new(cluster.client(), env.clone(), slow);
+        let names = formatted(&store, 16 << 20).await;
+        let through =
+            DiskOptions { cache: CacheOptions { enabled: false, ..CacheOptions::default() }, ..options() };
+        let disk = Disk::open(store.clone(), names.clone(), through, env).await.unwrap();
+        disk.acquire().await.unwrap();
+        Slow { cluster, store, names, disk }
+    }
+}
+
 /// Sixteen writers that wait for each write of theirs share its append with most of the others: none has one by itself while the
 /// others are on their way back.
 #[test]
@@ -163,15 +185,7 @@ fn those_who_wait_together_are_written_together() {
     let host = sim.group();
     let appends = sim.run(async move {
         let env: Arc<dyn Env> = host.clone();
-        let cluster = ModelCluster::with_env(host.clone());
-        let pause = Duration::from_millis(5);
-        let slow = move |_: &Call<'_>| Fault::Delay { before: pause, after: Duration::ZERO };
-        let store: Arc<dyn Store> = FaultyStore::new(cluster.client(), env.clone(), slow);
-        let names = formatted(&store, 16 << 20).await;
-        let options =
-            DiskOptions { cache: CacheOptions { enabled: false, ..CacheOptions::default() }, ..options() };
-        let disk = Disk::open(store, names, options, env.clone()).await.unwrap();
-        disk.acquire().await.unwrap();
+        let Slow { disk, .. } = Slow::new(env.clone(), Duration::from_millis(5)).await;
         let (ended, mut all) = tokio::sync::mpsc::unbounded_channel();
         for writer in 0..16u64 {
             let (disk, ended, env) = (disk.clone(), ended.clone(), env.clone());
@@ -198,15 +212,7 @@ fn those_who_do_not_come_back_are_not_waited_for() {
     let host = sim.group();
     let (first, last) = sim.run(async move {
         let env: Arc<dyn Env> = host.clone();
-        let cluster = ModelCluster::with_env(host.clone());
-        let pause = Duration::from_micros(800);
-        let slow = move |_: &Call<'_>| Fault::Delay { before: pause, after: Duration::ZERO };
-        let store: Arc<dyn Store> = FaultyStore::new(cluster.client(), env.clone(), slow);
-        let names = formatted(&store, 16 << 20).await;
-        let options =
-            DiskOptions { cache: CacheOptions { enabled: false, ..CacheOptions::default() }, ..options() };
-        let disk = Disk::open(store, names, options, env.clone()).await.unwrap();
-        disk.acquire().await.unwrap();
+        let Slow { disk, .. } = Slow::new(env.clone(), Duration::from_micros(800)).await;
         // How long 100 single writes take, each after a burst of 16, in two runs.
         let mut took = Vec::new();
         for _ in 0..2 {
@@ -241,15 +247,8 @@ fn what_is_accepted_is_acknowledged_when_it_is_durable() {
     let host = sim.group();
     sim.run(async move {
         let env: Arc<dyn Env> = host.clone();
-        let cluster = ModelCluster::with_env(host.clone());
         let pause = Duration::from_millis(3);
-        let slow = move |_: &Call<'_>| Fault::Delay { before: pause, after: Duration::ZERO };
-        let store: Arc<dyn Store> = FaultyStore::new(cluster.client(), env.clone(), slow);
-        let names = formatted(&store, 16 << 20).await;
-        let through =
-            DiskOptions { cache: CacheOptions { enabled: false, ..CacheOptions::default() }, ..options() };
-        let disk = Disk::open(store.clone(), names.clone(), through, env.clone()).await.unwrap();
-        disk.acquire().await.unwrap();
+        let Slow { cluster, store, names, disk } = Slow::new(env.clone(), pause).await;
         assert!(disk.try_write(0, &[&[1; 4096]]).is_none(), "not without waiting");
         assert!(disk.try_write_through(512, &[&[1; 4096]]).is_none(), "parts of blocks");
         let size = disk.size_bytes();

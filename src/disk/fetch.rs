@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::ReadSink;
 use super::gc::Needed;
 use super::map::ExtentMap;
 use super::read::{List, Run, Slots, Wanted, in_lists, ops_of, put_run, spans_of};
 use super::shared::Shared;
 use super::writer::Writer;
-use super::{ReadSink, SegmentSeq};
 use crate::store::{Reply, Request, StoreError, StoreResult, Target};
 use crate::sync::Mutex;
 
@@ -56,8 +56,8 @@ impl Fetch {
         Some(Fetch { shared: shared.clone(), target, run, rest })
     }
 
-    /// The segment that it reads.
-    pub fn segment(&self) -> SegmentSeq {
+    #[cfg(test)]
+    pub(super) fn segment(&self) -> super::SegmentSeq {
         self.run.loc.segment
     }
 
@@ -88,7 +88,7 @@ impl Rest {
         let Some(slots) = slots else { return false };
         let mut wanted = Wanted { offset: self.offset, end: self.end, sink };
         let put = &mut |block: u64, data: &[u8]| wanted.put(block, 1, Some(data));
-        // So few bytes are not summed up by who receives them.
+        // Seldom enough bytes that who receives them could sum them up in slots.
         let slots = Slots { bytes: slots, sums: &[] };
         if let Err((block, error)) = put_run(shared, run, target, slots, self.keep, put) {
             // It may be explained by the segment's end. If not, the next one says so aloud.

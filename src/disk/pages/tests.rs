@@ -105,14 +105,21 @@ fn many() -> Vec<u64> {
     (0..3000).map(|n| n * FANOUT as u64).collect()
 }
 
-/// An opened image of them, the loading of its inner pages begun but not answered.
-async fn half_loaded(
-    objects: &Arc<MemoryObjects>,
-    root: &RootBlob,
-) -> (Arc<DiskState>, Gate, JoinHandle<()>) {
+/// An image of them, opened, the loading of its inner pages begun but not answered.
+struct HalfLoaded {
+    objects: Arc<MemoryObjects>,
+    root: RootBlob,
+    state: Arc<DiskState>,
+    gate: Gate,
+    loading: JoinHandle<()>,
+}
+
+async fn half_loaded() -> HalfLoaded {
+    let objects = Arc::new(MemoryObjects::default());
+    let root = image(&objects, &many()).await;
     let gate = Arc::new(Semaphore::new(100));
     let gated = Arc::new(Gated { objects: objects.clone(), gate: gate.clone() });
-    let state = DiskState::open_on(gated, root, LIMIT, false).await.unwrap();
+    let state = DiskState::open_on(gated, &root, LIMIT, false).await.unwrap();
     assert_eq!(gate.forget_permits(100), 100);
     objects.reads.store(0, Relaxed);
     let loader = state.clone();
@@ -120,16 +127,14 @@ async fn half_loaded(
     while state.pages.lock().coming.is_empty() {
         tokio::task::yield_now().await;
     }
-    (state, gate, loading)
+    HalfLoaded { objects, root, state, gate, loading }
 }
 
 /// Whoever needs a page that a longer read is about to bring waits for that.
 #[test]
 fn lookups_wait_for_what_is_being_loaded() {
     block_on(async {
-        let objects = Arc::new(MemoryObjects::default());
-        let root = image(&objects, &many()).await;
-        let (state, gate, loading) = half_loaded(&objects, &root).await;
+        let HalfLoaded { objects, root, state, gate, loading } = half_loaded().await;
         let begun = objects.reads.load(Relaxed);
         assert!((1..8).contains(&begun), "{begun}");
         let needed = PageKey { tree: Tree::Map, level: 1, index: 0 };
@@ -162,9 +167,7 @@ fn lookups_wait_for_what_is_being_loaded() {
 #[test]
 fn a_loading_that_is_given_up_stops_nobody() {
     block_on(async {
-        let objects = Arc::new(MemoryObjects::default());
-        let root = image(&objects, &many()).await;
-        let (state, gate, loading) = half_loaded(&objects, &root).await;
+        let HalfLoaded { objects, state, gate, loading, .. } = half_loaded().await;
         let waiting = tokio::spawn({
             let state = state.clone();
             async move { lookup(&state, 0).await }

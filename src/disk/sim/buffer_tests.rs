@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::*;
 use crate::disk::api_tests::read;
-use crate::disk::testing::with_seeds;
 use crate::disk::{DiskError, DiskStats};
 use crate::env::Env;
 
@@ -45,10 +44,7 @@ async fn soon_dirty(host: &Arc<Group>, disk: &Arc<Disk>) -> u64 {
 
 #[test]
 fn writers_share_appends() {
-    with_seeds(5, |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(share(sim.clone()));
-    });
+    in_sims(5, share);
 }
 
 async fn share(sim: Arc<Sim>) {
@@ -90,10 +86,7 @@ async fn share(sim: Arc<Sim>) {
 
 #[test]
 fn dirty_data_is_bounded_and_writers_are_served() {
-    with_seeds(5, |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(bounded(sim.clone()));
-    });
+    in_sims(5, bounded);
 }
 
 async fn bounded(sim: Arc<Sim>) {

@@ -7,15 +7,11 @@ use crate::sync::Mutex;
 
 use super::region::{Opener, Region, Snapshots, check, check_snapshots, snapshot, work};
 use super::*;
-use crate::disk::testing::with_seeds;
 use crate::env::Env;
 
 #[test]
 fn a_crash_leaves_a_prefix() {
-    with_seeds(seeds(20), |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(crashes(sim.clone()));
-    });
+    in_sims(seeds(20), crashes);
 }
 
 async fn crashes(sim: Arc<Sim>) {

@@ -6,16 +6,12 @@ use crate::sync::Mutex;
 
 use super::region::{Region, check, work};
 use super::*;
-use crate::disk::testing::with_seeds;
 use crate::disk::{DiskError, api_tests};
 use crate::env::Env;
 
 #[test]
 fn errors_end_the_writer_and_lose_nothing_that_was_flushed() {
-    with_seeds(seeds(20), |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(errors(sim.clone()));
-    });
+    in_sims(seeds(20), errors);
 }
 
 async fn errors(sim: Arc<Sim>) {
@@ -61,10 +57,7 @@ async fn errors(sim: Arc<Sim>) {
 
 #[test]
 fn no_room_is_not_for_ever() {
-    with_seeds(seeds(20), |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(no_room(sim.clone()));
-    });
+    in_sims(seeds(20), no_room);
 }
 
 async fn no_room(sim: Arc<Sim>) {

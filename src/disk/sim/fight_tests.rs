@@ -8,15 +8,11 @@ use crate::sync::Mutex;
 use super::region::{Region, check, work};
 use super::*;
 use crate::disk::DiskError;
-use crate::disk::testing::with_seeds;
 use crate::env::Env;
 
 #[test]
 fn writers_fight_and_lose_nothing_that_was_flushed() {
-    with_seeds(seeds(20), |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(fight(sim.clone()));
-    });
+    in_sims(seeds(20), fight);
 }
 
 async fn fight(sim: Arc<Sim>) {

@@ -26,12 +26,21 @@ use std::sync::Arc;
 pub(super) use executor::{Doom, Group, Sim};
 pub(super) use network::{Faults, Network};
 
+use super::testing::with_seeds;
 use super::{CacheOptions, Disk, DiskNames, DiskOptions, DiskResult, FormatParams};
 use crate::store::Store;
 
 /// How many seeds a test runs: more when LOGRBD_SEEDS says so.
 pub(super) fn seeds(count: u64) -> u64 {
     std::env::var("LOGRBD_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(count)
+}
+
+/// Runs a test once for each of so many seeds, each time on an executor of its own.
+pub(super) fn in_sims<F: Future<Output = ()> + Send + 'static>(count: u64, test: impl Fn(Arc<Sim>) -> F) {
+    with_seeds(count, |chance| {
+        let sim = Sim::new(chance.next());
+        sim.run(test(sim.clone()));
+    });
 }
 
 /// A small disk in a simulated store.

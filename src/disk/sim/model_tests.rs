@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::*;
 use crate::disk::api_tests::read;
-use crate::disk::testing::with_seeds;
 use crate::disk::{Compared, DiskError, SnapshotId};
 use crate::env::Env;
 
@@ -18,11 +17,7 @@ struct Model {
 
 #[test]
 fn random_requests_equal_an_array() {
-    with_seeds(seeds(20), |chance| {
-        let sim = Sim::new(chance.next());
-        let main = work(sim.clone());
-        sim.run(main);
-    });
+    in_sims(seeds(20), work);
 }
 
 async fn work(sim: Arc<Sim>) {

@@ -6,16 +6,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::disk::api_tests::read;
-use crate::disk::testing::with_seeds;
 use crate::env::Env;
 
 #[test]
 fn a_reader_sees_what_was_flushed_and_looks_only_after_a_change() {
-    with_seeds(seeds(10), |chance| {
-        let sim = Sim::new(chance.next());
-        let main = work(sim.clone());
-        sim.run(main);
-    });
+    in_sims(seeds(10), work);
 }
 
 /// Without waiting, if the reader can.

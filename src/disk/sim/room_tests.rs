@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::*;
 use crate::disk::pages::Keeper;
-use crate::disk::testing::with_seeds;
 use crate::disk::{DiskError, api_tests};
 use crate::env::Env;
 use crate::errno::Errno;
@@ -106,10 +105,7 @@ impl World {
 
 #[test]
 fn who_opens_after_a_crash_has_room_for_what_was_sent() {
-    with_seeds(seeds(5), |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(crashes(sim.clone()));
-    });
+    in_sims(seeds(5), crashes);
 }
 
 async fn crashes(sim: Arc<Sim>) {
@@ -122,10 +118,7 @@ async fn crashes(sim: Arc<Sim>) {
 
 #[test]
 fn what_is_held_back_comes_with_the_checkpoint_and_costs_nothing_until_then() {
-    with_seeds(seeds(5), |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(slow(sim.clone()));
-    });
+    in_sims(seeds(5), slow);
 }
 
 async fn slow(sim: Arc<Sim>) {
@@ -146,10 +139,7 @@ async fn slow(sim: Arc<Sim>) {
 
 #[test]
 fn checkpoints_that_fail_do_not_stop_the_log() {
-    with_seeds(seeds(5), |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(fails(sim.clone()));
-    });
+    in_sims(seeds(5), fails);
 }
 
 async fn fails(sim: Arc<Sim>) {
@@ -165,10 +155,7 @@ async fn fails(sim: Arc<Sim>) {
 
 #[test]
 fn a_fenced_writer_learns_of_it_although_its_records_are_held_back() {
-    with_seeds(seeds(5), |chance| {
-        let sim = Sim::new(chance.next());
-        sim.run(fenced(sim.clone()));
-    });
+    in_sims(seeds(5), fenced);
 }
 
 async fn fenced(sim: Arc<Sim>) {
