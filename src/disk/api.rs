@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use crate::sync::Mutex;
 
+use super::api_read::READ_ATTEMPTS;
 use super::cache::ReadCache;
 use super::diff::diff_bytes;
-use super::fetch::Fetch;
 use super::head::SnapshotView;
 use super::header::{Format, Header};
-use super::read::{Served, Wanted, read_mapped, try_read_mapped};
 use super::reader::Reader;
 use super::shared::Shared;
 use super::ssd::{LocalChanges, LocalMark};
@@ -43,16 +42,6 @@ impl Accepted {
     }
 }
 
-/// How far a read came without waiting.
-pub enum Tried {
-    Done,
-    /// What it needs is being loaded.
-    Started,
-    /// The sink has been given all but one run of blocks.
-    Fetch(Fetch),
-    No,
-}
-
 /// A run of bytes that differ between two states of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiffRun {
@@ -68,22 +57,19 @@ pub struct DiffRun {
 /// business). Overlapping writes that run at once take effect in some order, the same for readers, replay and
 /// snapshots. A write that was acknowledged is seen by every later read of this opener.
 pub struct Disk {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     mode: Mutex<Mode>,
     /// Held while the mode changes.
     turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
-enum Mode {
+pub(super) enum Mode {
     Reader(Arc<Reader>),
     Writer(Arc<Writer>),
     Snapshot(Arc<SnapshotView>),
     Closed,
 }
-
-/// Times that a read looks again when a segment is gone.
-const READ_ATTEMPTS: u32 = 64;
 
 impl Disk {
     /// Makes the objects of a new, empty image. `Store` with EEXIST if the header is there already.
@@ -154,7 +140,7 @@ impl Disk {
         Arc::new(Disk { shared, mode: Mutex::new(mode), turn: tokio::sync::Mutex::new(()) })
     }
 
-    fn mode(&self) -> Mode {
+    pub(super) fn mode(&self) -> Mode {
         self.mode.lock().clone()
     }
 
@@ -292,70 +278,6 @@ impl Disk {
         }
     }
 
-    /// Reads `length` bytes at `offset` into `sink`.
-    pub async fn read(&self, offset: u64, length: u64, sink: &mut dyn ReadSink) -> DiskResult<()> {
-        let mode = self.mode();
-        if let Mode::Reader(reader) = &mode {
-            reader.refresh().await?;
-        }
-        let wanted = Wanted { offset, end: offset.saturating_add(length), sink };
-        match mode {
-            Mode::Reader(reader) => self.read_as_reader(&reader, wanted).await,
-            Mode::Writer(writer) => {
-                in_range(offset, length, writer.size_bytes())?;
-                read_as_writer(&writer, wanted).await
-            }
-            Mode::Snapshot(view) => {
-                in_range(offset, length, view.size_bytes)?;
-                self.read_snapshot(&view, wanted).await
-            }
-            Mode::Closed => Err(DiskError::Closed),
-        }
-    }
-
-    async fn read_as_reader(&self, reader: &Reader, mut wanted: Wanted<'_>) -> DiskResult<()> {
-        let all = [(wanted.first_block(), wanted.end_block())];
-        let mut missing = Vec::new();
-        let mut damaged = false;
-        for _ in 0..READ_ATTEMPTS {
-            let head = reader.head();
-            in_range(wanted.offset, wanted.end - wanted.offset, head.size_bytes())?;
-            // As the look at the store found that this read began with.
-            let admitted = reader.is_marked();
-            match read_mapped(&self.shared, &head.state.map(), &all, &mut wanted, admitted, None).await {
-                Ok(gone) if gone.is_empty() => return Ok(()),
-                Ok(gone) => missing = gone,
-                // A page of a map that a newer checkpoint has replaced.
-                Err(error) if error.is_not_found() => {}
-                // Or an op list of an older writer, which came late, at the number of a segment that was deleted.
-                Err(DiskError::Corrupt { .. }) if !damaged => damaged = true,
-                Err(error) => return Err(error),
-            }
-            // All of it again: what is read is the image at one moment.
-            reader.reload().await?;
-        }
-        Err(self.gone(&missing))
-    }
-
-    async fn read_snapshot(&self, view: &SnapshotView, mut wanted: Wanted<'_>) -> DiskResult<()> {
-        let missing = [(wanted.first_block(), wanted.end_block())];
-        let admitted = self.shared.mark().is_some();
-        let outcome = read_mapped(&self.shared, &view.map, &missing, &mut wanted, admitted, None).await;
-        let gone = match outcome {
-            Ok(gone) if gone.is_empty() => return Ok(()),
-            Ok(gone) => self.gone(&gone),
-            Err(error) if error.is_not_found() => error,
-            Err(error) => return Err(error),
-        };
-        // The snapshot pins all that it needs, unless it was removed under us.
-        Header::snapshot(&self.shared.store, &self.shared.names, view.id).await?;
-        Err(gone)
-    }
-
-    fn gone(&self, blocks: &[(u64, u64)]) -> DiskError {
-        gone(&self.shared, blocks)
-    }
-
     /// Writes the pieces of `data`, one after the other, at `offset`. Completes when the cache's rules allow:
     /// at once, when there is room, or (write-through) when the data is durable.
     pub async fn write(&self, offset: u64, data: &[&[u8]]) -> DiskResult<()> {
@@ -375,77 +297,6 @@ impl Disk {
         let writer = self.writer().ok()?;
         let accepted = writer.try_put_through(first, blocks, data)?;
         Some(accepted.map(|lsn| Accepted { writer, lsn }))
-    }
-
-    /// A read that needs no waiting: all of it is in the buffer, in the cache, or in memory of the store's. If it was not
-    /// done, call `read`; the sink may have been given parts already then.
-    pub fn try_read(&self, offset: u64, length: u64, sink: &mut dyn ReadSink) -> DiskResult<Tried> {
-        let mode = self.mode();
-        let (size, map) = match &mode {
-            Mode::Writer(writer) => (writer.size_bytes(), None),
-            Mode::Reader(reader) => {
-                if !reader.is_current() {
-                    return Ok(Tried::No);
-                }
-                let head = reader.head();
-                let size = head.size_bytes();
-                if in_range(offset, length, size).is_err() {
-                    // Its own size may be newer than what the caller was told.
-                    return Ok(Tried::No);
-                }
-                (size, Some(head.state.map()))
-            }
-            Mode::Snapshot(view) => (view.size_bytes, Some(view.map.clone())),
-            Mode::Closed => return Ok(Tried::No),
-        };
-        in_range(offset, length, size)?;
-        let mut wanted = Wanted { offset, end: offset + length, sink };
-        let mut missing = vec![(wanted.first_block(), wanted.end_block())];
-        let map = match (&mode, map) {
-            (Mode::Writer(writer), _) => {
-                let [(start, end)] = missing[..] else { return Ok(Tried::No) };
-                let put = |block, blocks, data: Option<&[u8]>| wanted.put(block, blocks, data);
-                missing = writer.read_buffer(start, end, put)?;
-                if missing.is_empty() {
-                    return Ok(Tried::Done);
-                }
-                writer.head.state.map()
-            }
-            (Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed, Some(map)) => map,
-            (Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed, None) => return Ok(Tried::No),
-        };
-        let looked = matches!(mode, Mode::Reader(_));
-        if !(looked || self.shared.fixed.is_none() || self.shared.mark().is_some()) {
-            return Ok(Tried::No);
-        }
-        let mut needed = match &mode {
-            Mode::Writer(writer) => writer.watch(&wanted),
-            Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed => None,
-        };
-        let served = try_read_mapped(&self.shared, &map, &missing, &mut wanted, needed.as_mut());
-        let noted = match mode {
-            Mode::Writer(writer) => needed.map(|needed| (writer, needed)),
-            Mode::Reader(_) | Mode::Snapshot(_) | Mode::Closed => None,
-        };
-        Ok(match served {
-            Served::All => {
-                if let Some((writer, needed)) = noted {
-                    writer.note(Some(needed));
-                }
-                Tried::Done
-            }
-            Served::Started => Tried::Started,
-            Served::But(run) => match Fetch::new(&self.shared, &map, run, &wanted, noted) {
-                Some(fetch) => Tried::Fetch(fetch),
-                None => Tried::No,
-            },
-            Served::No => Tried::No,
-        })
-    }
-
-    #[cfg(test)]
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
     }
 
     /// The store's short way to what never changes, with its helper threads.
@@ -640,49 +491,4 @@ pub(super) fn in_range(offset: u64, length: u64, size: u64) -> DiskResult<()> {
         Some(end) if end <= size => Ok(()),
         Some(_) | None => Err(DiskError::OutOfRange { offset, length, size }),
     }
-}
-
-/// The map names a segment that does not exist, whenever it is looked at.
-fn gone(shared: &Shared, blocks: &[(u64, u64)]) -> DiskError {
-    let error = DiskError::Corrupt {
-        object: shared.names.header().oid.to_string(),
-        offset: 0,
-        detail: format!("the segments of blocks {blocks:?} are missing"),
-    };
-    tracing::error!("{error}");
-    error
-}
-
-/// Buffer first, then the map: a block is in the buffer until the map has it.
-pub(super) async fn read_as_writer(writer: &Writer, mut wanted: Wanted<'_>) -> DiskResult<()> {
-    let mut needed = writer.watch(&wanted);
-    let mut look = needed.as_mut();
-    let mut missing = vec![(wanted.first_block(), wanted.end_block())];
-    for _ in 0..READ_ATTEMPTS {
-        let mut unbuffered = Vec::new();
-        for (start, end) in missing {
-            let put = |block, blocks, data: Option<&[u8]>| wanted.put(block, blocks, data);
-            unbuffered.extend(writer.read_buffer(start, end, put)?);
-        }
-        if unbuffered.is_empty() {
-            return Ok(());
-        }
-        let (map, admitted) = (writer.head.state.map(), writer.shared.mark().is_some());
-        match read_mapped(&writer.shared, &map, &unbuffered, &mut wanted, admitted, look.take()).await {
-            Ok(gone) => missing = gone,
-            // A newer writer may have deleted what the map names, and an op list of an older one that came late has put
-            // something else there.
-            Err(error) if error.is_not_found() || matches!(error, DiskError::Corrupt { .. }) => {
-                return Err(writer.shared.unless_fenced(writer.epoch, error).await);
-            }
-            Err(error) => return Err(error),
-        }
-        if missing.is_empty() {
-            writer.note(needed);
-            return Ok(());
-        }
-        // Garbage collection has moved them since the map was looked at.
-    }
-    let error = gone(&writer.shared, &missing);
-    Err(writer.shared.unless_fenced(writer.epoch, error).await)
 }

@@ -300,7 +300,7 @@ fn what_is_wanted_of_one_segment_at_once_shares_op_lists() {
                 false => assert_eq!(fetched, all),
                 true => assert!(fetched < all && fetched > 2, "{fetched} of {all}"),
             }
-            assert!(disk.shared().fetches.is_idle());
+            assert!(disk.shared.fetches.is_idle());
             disk.close().await.unwrap();
         }
     });

@@ -1,6 +1,7 @@
 //! The log-structured disk. docs/format.md has every byte, docs/disk.md the reasons.
 
 mod api;
+mod api_read;
 #[cfg(test)]
 mod api_tests;
 mod buffer;
@@ -32,6 +33,7 @@ mod payload;
 mod payload_tests;
 mod range_lock;
 mod read;
+mod read_fixed;
 mod reader;
 mod remove;
 #[cfg(test)]
@@ -62,7 +64,8 @@ pub mod usage;
 mod write;
 mod writer;
 
-pub use api::{Accepted, Compared, DiffRun, Disk, DiskResult, Tried};
+pub use api::{Accepted, Compared, DiffRun, Disk, DiskResult};
+pub use api_read::Tried;
 pub use checkpoint::{Deletable, Frozen, Replay, RootBlob, SnapshotPin, SnapshotRoot};
 pub use diff::DiffExtent;
 pub use error::DiskError;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::api::{Compared, DiskResult, in_range, read_as_writer};
+use super::api::{Compared, DiskResult, in_range};
+use super::api_read::read_as_writer;
 use super::buffer::Pieces;
 use super::read::Wanted;
 use super::writer::{Blocks, NewRecord, Writer};
